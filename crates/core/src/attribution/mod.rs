@@ -1,0 +1,153 @@
+//! Growth of a resource, attributed to the routes whose requests came meanwhile.
+//!
+//! Between two readings: growth = Σ (kept per request × requests finished) + drift + noise. The derivation, the
+//! assumptions and the weaknesses are in `docs/design/attribution.md`.
+
+mod judge;
+mod series;
+
+pub use judge::{Findings, Kind, judge};
+pub use series::{Series, Share};
+
+use crate::event::{GcKind, GcRecord, RouteId, TickReading};
+use crate::report::Estimate;
+
+/// Ticks come four times a second; growth of counts is looked at once a second at most.
+const COUNT_GAP_NS: u64 = 1_000_000_000;
+/// Collections that follow each other closely are one floor.
+const FLOOR_GAP_NS: u64 = 300_000_000;
+
+/// What can grow.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Resource {
+    /// Used heap after a major collection.
+    Heap,
+    /// External memory after a major collection.
+    External,
+    /// Listeners on shared emitters.
+    Listeners,
+    /// Live timers.
+    Timers,
+}
+
+impl Resource {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Heap, Self::External, Self::Listeners, Self::Timers];
+
+    /// Its name in the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Heap => "heap",
+            Self::External => "external",
+            Self::Listeners => "listeners",
+            Self::Timers => "timers",
+        }
+    }
+
+    /// The unit of what is kept per request.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Heap | Self::External => "bytes",
+            Self::Listeners => "listeners",
+            Self::Timers => "timers",
+        }
+    }
+
+    /// Who says so.
+    pub fn witness(self) -> &'static str {
+        match self {
+            Self::Heap | Self::External => "floor-regression",
+            Self::Listeners => "listener-regression",
+            Self::Timers => "timer-regression",
+        }
+    }
+
+    /// Less than this per request is not worth a person's time: a closure or an array entry takes 32 to 64 bytes.
+    pub(crate) fn least_per_request(self) -> f64 {
+        match self {
+            Self::Heap => 64.0,
+            Self::External => 256.0,
+            Self::Listeners | Self::Timers => 0.02,
+        }
+    }
+
+    /// Less than this in all is within what compiled code and caches move by themselves.
+    pub(crate) fn least_total(self) -> f64 {
+        match self {
+            Self::Heap => 128.0 * 1024.0,
+            Self::External => 512.0 * 1024.0,
+            Self::Listeners | Self::Timers => 20.0,
+        }
+    }
+}
+
+/// The observations of all resources.
+#[derive(Debug)]
+pub struct Attribution {
+    finished: Vec<u64>,
+    series: [Series; 4],
+    warm_up_until_ns: u64,
+}
+
+impl Attribution {
+    /// Nothing observed yet; readings before `warm_up_until_ns` on the clock are left out.
+    pub fn new(warm_up_until_ns: u64) -> Self {
+        let gaps = [FLOOR_GAP_NS, FLOOR_GAP_NS, COUNT_GAP_NS, COUNT_GAP_NS];
+        Self { finished: Vec::new(), series: gaps.map(Series::new), warm_up_until_ns }
+    }
+
+    /// A request of this route ended.
+    pub fn finished(&mut self, route: RouteId) {
+        let index = usize::from(route.0);
+        if self.finished.len() <= index {
+            self.finished.resize(index + 1, 0);
+        }
+        if let Some(count) = self.finished.get_mut(index) {
+            *count += 1;
+        }
+    }
+
+    /// A collection; only a major one is a floor.
+    pub fn collected(&mut self, gc: &GcRecord) {
+        if gc.kind != GcKind::Major {
+            return;
+        }
+        self.read(Resource::Heap, gc.ended.0, Some(gc.heap_after));
+        self.read(Resource::External, gc.ended.0, Some(gc.external_after));
+    }
+
+    /// A tick.
+    pub fn ticked(&mut self, tick: &TickReading) {
+        self.read(Resource::Listeners, tick.at.0, tick.listeners.map(u64::from));
+        self.read(Resource::Timers, tick.at.0, tick.timers.map(u64::from));
+    }
+
+    /// The observations of one resource.
+    pub fn series(&self, resource: Resource) -> Option<&Series> {
+        self.series.get(resource as usize)
+    }
+
+    /// Memory held, bytes.
+    pub fn bytes(&self) -> usize {
+        self.finished.capacity() * 8 + self.series.iter().map(Series::bytes).sum::<usize>()
+    }
+
+    fn read(&mut self, resource: Resource, at_ns: u64, value: Option<u64>) {
+        if at_ns < self.warm_up_until_ns {
+            return;
+        }
+        if let (Some(value), Some(series)) = (value, self.series.get_mut(resource as usize)) {
+            series.read(at_ns, value, &self.finished);
+        }
+    }
+}
+
+/// A share as the report's estimate.
+pub(crate) fn estimate(share: &Share, resource: Resource) -> Estimate {
+    Estimate {
+        value: share.interval.value,
+        low: share.interval.low,
+        high: share.interval.high,
+        unit: resource.unit().to_owned(),
+    }
+}

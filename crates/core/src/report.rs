@@ -1,0 +1,171 @@
+//! The report's types: `leakprobe.report/1`, the same in `report.json`, in JavaScript and in the CLI.
+//!
+//! Absent is not zero: what was not measured is left out.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version tag of the report's form.
+pub const SCHEMA: &str = "leakprobe.report/1";
+
+/// The whole report.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Whose report it is.
+    pub process: ProcessIdentity,
+    /// The conclusion in one word.
+    pub verdict: Verdict,
+    /// What leaks, largest first.
+    pub leaks: Vec<Leak>,
+    /// Routes that got slower; empty until slowdowns are judged, see `process.capabilities`.
+    pub slowdowns: Vec<serde_json::Value>,
+    /// Hypotheses ruled out or supported; empty until they are judged, see `process.capabilities`.
+    pub hypotheses: Vec<serde_json::Value>,
+    /// The routes with the most requests, at most 50, so that a report can be read alone.
+    pub routes: Vec<crate::stats::RouteStats>,
+    /// What the probe itself cost.
+    pub cost: Cost,
+}
+
+/// The process a report speaks of.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProcessIdentity {
+    /// Process id.
+    pub pid: u32,
+    /// Start of the probe, RFC 3339, UTC.
+    pub started_at: String,
+    /// Time since then, ms.
+    pub uptime_ms: u64,
+    /// `process.version`.
+    pub node: String,
+    /// Name of the service.
+    pub service: String,
+    /// What works in this process, by which source, and why not where it does not.
+    pub capabilities: BTreeMap<String, Capability>,
+}
+
+/// Whether one thing works here.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Capability {
+    /// `native`, `fallback`, `off` or `absent`.
+    pub state: String,
+    /// Where the numbers come from, or why they do not.
+    pub because: String,
+}
+
+/// The conclusion.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// At least one leak is reported.
+    Leaking,
+    /// Something grows, but no route can be named yet.
+    Suspect,
+    /// Enough data, and nothing grows.
+    Clear,
+    /// Not enough data.
+    Learning,
+}
+
+/// A finding with a route and a kind.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leak {
+    /// Fingerprint of route and kind: the same in every process and after every restart.
+    pub id: String,
+    /// The first of `routes`.
+    pub route: String,
+    /// The routes; several when they cannot be told apart.
+    pub routes: Vec<String>,
+    /// `collection`, `listener`, `timer`, `closure`, `native` or `unknown`.
+    pub kind: String,
+    /// `heap`, `external`, `listeners` or `timers`: what `per_request` counts.
+    pub resource: String,
+    /// 0 to 1: one minus the share of resamples in which the route keeps nothing.
+    pub confidence: f64,
+    /// When the data that shows it begins, RFC 3339, UTC.
+    pub since: String,
+    /// Kept per request.
+    pub per_request: Estimate,
+    /// What that amounts to.
+    pub growth: Growth,
+    /// Time until the limit at the present rate, ms; only for heap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_to_limit_ms: Option<u64>,
+    /// Independent observations, each with its own estimate.
+    pub evidence: Vec<Evidence>,
+}
+
+/// A number with its 95 % interval.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Estimate {
+    /// Best estimate.
+    pub value: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// `bytes`, `listeners` or `timers`.
+    pub unit: String,
+}
+
+/// Growth that a leak explains.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Growth {
+    /// At the traffic of the observed span, per hour.
+    pub per_hour: f64,
+    /// Over the observed span.
+    pub total: f64,
+    /// As in the estimate.
+    pub unit: String,
+}
+
+/// One witness.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// `floor-regression`, `listener-regression` or `timer-regression`.
+    pub by: String,
+    /// What it says.
+    pub per_request: Estimate,
+    /// Observations it rests on.
+    pub intervals: u32,
+    /// Requests of the route in them.
+    pub requests: u64,
+}
+
+/// What the probe itself cost.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cost {
+    /// Measured time inside the probe's native calls per request, ns; absent without requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_request_ns: Option<f64>,
+    /// CPU time of the background threads, ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_ms: Option<f64>,
+    /// Memory held for routes, windows, queue and in-flight table, bytes, by the probe's own accounting.
+    pub bytes: u64,
+    /// Shadows made: 0, freezing is not built in.
+    pub freezes: u64,
+    /// App-thread pauses that the probe caused (heap snapshots, forced collections), ms.
+    pub pause_ms: Pause,
+    /// What was lost, by queue.
+    pub dropped: BTreeMap<String, u64>,
+}
+
+/// Pauses caused by the probe.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Pause {
+    /// Longest, ms.
+    pub max: f64,
+    /// All together, ms.
+    pub total: f64,
+}

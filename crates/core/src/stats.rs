@@ -1,0 +1,168 @@
+//! The stats' types: `leakprobe.stats/1`, what `probe.stats()` returns.
+
+use crate::report::{Cost, Estimate};
+use serde::{Deserialize, Serialize};
+
+/// Version tag of the stats' form.
+pub const SCHEMA: &str = "leakprobe.stats/1";
+
+/// Everything that is counted.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stats {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Time since the probe's start, ms.
+    pub uptime_ms: u64,
+    /// All routes with at least one request, most requests first.
+    pub routes: Vec<RouteStats>,
+    /// Requests in flight at the last tick, and the age of the oldest.
+    pub in_flight: InFlight,
+    /// Collections.
+    pub gc: GcStats,
+    /// The last reading of the app thread; absent before the first tick.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heap: Option<HeapStats>,
+    /// The last reading from `/proc` and the cgroup; absent where neither can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<serde_json::Value>,
+    /// State of every trigger.
+    pub triggers: Vec<TriggerStats>,
+    /// The probe's own cost.
+    pub cost: Cost,
+}
+
+/// Requests in flight.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InFlight {
+    /// How many.
+    pub count: u32,
+    /// Age of the oldest, ms.
+    pub oldest_ms: f64,
+}
+
+/// Counters and distributions of one route since the start.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteStats {
+    /// Its name.
+    pub route: String,
+    /// Requests that ended, however they did.
+    pub requests: u64,
+    /// Of them: connection closed before the response was out.
+    pub aborted: u64,
+    /// Of them: became another protocol.
+    pub upgraded: u64,
+    /// Of them: status 500 and above, or a tracked job that failed.
+    pub failed: u64,
+    /// Durations of all that finished; absent without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<Distribution>,
+    /// The same over the last full window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recent_ms: Option<Distribution>,
+    /// Mean share of app-thread time per request, ms.
+    pub thread_ms: f64,
+    /// Mean number of requests in flight during one of this route.
+    pub overlap: f64,
+    /// Mean used-heap difference, end minus start, bytes. Jitters with collections: not a leak by itself.
+    pub heap_delta: f64,
+    /// Mean share of bytes allocated on the JS heap.
+    pub allocated: f64,
+    /// Mean external-memory difference, bytes.
+    pub external_delta: f64,
+    /// Kept per request, by resource; absent while there is not enough data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+}
+
+/// Estimates of what a route keeps per request.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Kept {
+    /// Bytes of the JS heap's floor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heap: Option<Estimate>,
+    /// Bytes of external memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external: Option<Estimate>,
+    /// Listeners on shared emitters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listeners: Option<Estimate>,
+    /// Live timers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timers: Option<Estimate>,
+}
+
+/// A distribution of durations, ms; resolution 6 %.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Distribution {
+    /// How many.
+    pub count: u64,
+    /// Median.
+    pub p50: f64,
+    /// 95th percentile.
+    pub p95: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// Largest.
+    pub max: f64,
+    /// Mean.
+    pub mean: f64,
+}
+
+/// Collections since the start.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GcStats {
+    /// Minor ones.
+    pub minor: u64,
+    /// Major ones.
+    pub major: u64,
+    /// All pauses together, ms.
+    pub pause_ms: f64,
+    /// Longest pause, ms.
+    pub max_pause_ms: f64,
+    /// Used heap after the last major collection, bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub floor: Option<u64>,
+}
+
+/// The app thread's last reading, bytes and counts.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeapStats {
+    /// V8's `used_heap_size`.
+    pub used: u64,
+    /// V8's `total_heap_size`.
+    pub total: u64,
+    /// V8's `heap_size_limit`.
+    pub limit: u64,
+    /// V8's `external_memory`.
+    pub external: u64,
+    /// V8's `malloced_memory`.
+    pub malloced: u64,
+    /// Listeners on shared emitters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listeners: Option<u32>,
+    /// Live timers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timers: Option<u32>,
+}
+
+/// State of one trigger.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TriggerStats {
+    /// Its name.
+    pub name: String,
+    /// `warming up`, `armed`, `waiting`, `tripped`, `cooling down` or `throttled`.
+    pub state: String,
+    /// One sentence: the value against the threshold, or what it waits for.
+    pub because: String,
+    /// Trips since the start.
+    pub trips: u64,
+    /// Trips held back by the cooldown or the cap per hour.
+    pub throttled: u64,
+}
