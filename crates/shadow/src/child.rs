@@ -1,0 +1,146 @@
+//! What a forked child does before anything else, so that it holds nothing of the parent's and disturbs nobody.
+
+use crate::relocation;
+use std::ffi::CStr;
+use std::os::fd::RawFd;
+
+/// The descriptor on which every shadow writes its answers.
+pub(crate) const OUTPUT: RawFd = 3;
+
+/// Makes this process a shadow. `Err` says at which step that failed; the child has to end then.
+///
+/// # Safety
+///
+/// Only in the child right after a fork, on its only thread.
+pub(crate) unsafe fn become_shadow(
+    parent: libc::pid_t,
+    output: RawFd,
+    deadline_seconds: u32,
+) -> Result<(), &'static str> {
+    // SAFETY: plain system calls with integers; no memory of ours is touched.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    // SAFETY: reads the parent's id.
+    if unsafe { libc::getppid() } != parent {
+        return Err("the parent has gone");
+    }
+    // SAFETY: copies at most 16 bytes of a literal.
+    unsafe { libc::prctl(libc::PR_SET_NAME, c"leakprobe-shadow".as_ptr()) };
+    default_signals();
+    // SAFETY: as above. Idle priority would starve the shadow on a busy machine; plain low priority does not.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) };
+    // SAFETY: arms a timer that ends this process by its default handler, whatever hangs.
+    unsafe { libc::alarm(deadline_seconds) };
+    write_file(c"/proc/self/oom_score_adj", b"1000");
+    // SAFETY: duplicates a descriptor that the parent made for this purpose.
+    if unsafe { libc::dup2(output, OUTPUT) } != OUTPUT {
+        return Err("the output descriptor is not there");
+    }
+    drop_descriptors()?;
+    // SAFETY: the caller promises a forked child with one thread.
+    unsafe { relocation::silence_condition_variables() };
+    Ok(())
+}
+
+fn default_signals() {
+    for signal in 1..32 {
+        // SAFETY: restores default handling; for SIGKILL and SIGSTOP the call fails, which is as good.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    let mut none = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigemptyset initialises the set it is given.
+    unsafe { libc::sigemptyset(none.as_mut_ptr()) };
+    // SAFETY: the set was initialised the line before.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut()) };
+}
+
+/// Points every descriptor but the output at `/dev/null`.
+///
+/// An inherited client socket would keep its connection open after the parent closed it, and a write to libuv's
+/// eventfd would wake the parent. Closing is not enough: libuv aborts on a descriptor that has gone bad.
+fn drop_descriptors() -> Result<(), &'static str> {
+    // SAFETY: opens a device by a literal path.
+    let null = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC) };
+    if null < 0 {
+        return Err("/dev/null cannot be opened");
+    }
+    // SAFETY: opens a directory by a literal path.
+    let list = unsafe {
+        libc::open(c"/proc/self/fd".as_ptr(), libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC)
+    };
+    if list < 0 {
+        return Err("/proc/self/fd cannot be opened");
+    }
+    let mut buffer = [0_u8; 4096];
+    loop {
+        // SAFETY: the kernel writes at most `buffer.len()` bytes into the buffer.
+        let read = unsafe { libc::syscall(libc::SYS_getdents64, list, buffer.as_mut_ptr(), buffer.len()) };
+        let Ok(read) = usize::try_from(read) else { return Err("/proc/self/fd cannot be read") };
+        if read == 0 {
+            break;
+        }
+        for fd in numbers(buffer.get(..read).unwrap_or(&[])) {
+            if fd != OUTPUT && fd != null && fd != list {
+                // SAFETY: both descriptors are open in this child; the copy replaces the parent's.
+                unsafe { libc::dup2(null, fd) };
+            }
+        }
+    }
+    for fd in [null, list] {
+        // SAFETY: opened above and not used afterwards.
+        unsafe { libc::close(fd) };
+    }
+    Ok(())
+}
+
+/// The entries of a `getdents64` buffer whose names are numbers.
+fn numbers(mut entries: &[u8]) -> impl Iterator<Item = RawFd> {
+    const NAME: usize = 19;
+    std::iter::from_fn(move || {
+        loop {
+            let length = usize::from(u16::from_ne_bytes([*entries.get(16)?, *entries.get(17)?]));
+            let entry = entries.get(..length).filter(|_| length > NAME)?;
+            entries = entries.get(length..)?;
+            let number = CStr::from_bytes_until_nul(entry.get(NAME..)?).ok()?.to_str().ok()?.parse();
+            if let Ok(number) = number {
+                return Some(number);
+            }
+        }
+    })
+}
+
+fn write_file(path: &CStr, text: &[u8]) {
+    // SAFETY: opens an existing file by a literal path.
+    let fd = unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
+    if fd >= 0 {
+        // SAFETY: writes the bytes of a slice; a failure leaves the default, which is acceptable here.
+        unsafe { libc::write(fd, text.as_ptr().cast(), text.len()) };
+        // SAFETY: opened above and not used afterwards.
+        unsafe { libc::close(fd) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &[u8]) -> Vec<u8> {
+        let length = (19 + name.len() + 1).next_multiple_of(8);
+        let mut entry = vec![0; length];
+        entry[16..18].copy_from_slice(&u16::try_from(length).unwrap().to_ne_bytes());
+        entry[19..19 + name.len()].copy_from_slice(name);
+        entry
+    }
+
+    #[test]
+    fn numbers_are_read_and_dots_skipped() {
+        let entries = [entry(b"."), entry(b".."), entry(b"0"), entry(b"1234"), entry(b"77")].concat();
+        assert_eq!(numbers(&entries).collect::<Vec<_>>(), [0, 1234, 77]);
+    }
+
+    #[test]
+    fn a_damaged_list_ends_quietly() {
+        let entries = [entry(b"5"), vec![0; 24]].concat();
+        assert_eq!(numbers(&entries).collect::<Vec<_>>(), [5]);
+        assert_eq!(numbers(&[1, 2, 3]).count(), 0);
+    }
+}

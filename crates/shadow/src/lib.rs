@@ -1,0 +1,32 @@
+//! The running node seen from inside: V8 and libuv functions found by symbol, each checked before it is trusted.
+//!
+//! Node exports V8's C++ functions for addons. Those used here take integers and pointers only, and their mangled
+//! names (Itanium ABI) are the same on Node 20, 22, 24 and 26, so that one binary serves all. A name that is missing,
+//! or a result that disagrees with the public JavaScript API, is a capability that is absent, never a guess.
+//!
+//! # What this crate does not do
+//!
+//! It knows no Node-API and no JavaScript, and it freezes nothing yet.
+//!
+//! Besides one module of the boundary this is the only place with `unsafe`.
+
+mod areas;
+mod child;
+mod clock;
+mod event_loop;
+mod freeze;
+mod gc;
+mod heap_statistics;
+mod idle;
+mod isolate;
+mod relocation;
+mod shadow;
+mod symbols;
+
+pub use clock::{monotonic, thread_id};
+pub use event_loop::EventLoop;
+pub use freeze::{Frozen, Limits, OUTPUT, Pause, Preparation, Refusal, end, freeze};
+pub use gc::{GcCallbacks, GcObserver};
+pub use heap_statistics::{HeapReader, HeapReading, Mismatch};
+pub use isolate::Isolate;
+pub use shadow::{Ending, Shadow, wait_readable};
