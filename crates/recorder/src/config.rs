@@ -1,0 +1,69 @@
+//! What the recorder has to know, as the JavaScript side hands it over: complete, with every default filled in there.
+
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// Settings of a recorder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecorderConfig {
+    /// For the measuring and judging.
+    pub core: leakprobe_core::Config,
+    /// Where everything is kept; `None`: nothing on disk.
+    pub directory: Option<PathBuf>,
+    /// Name of the service; a folder of this name (made safe) is below `directory`.
+    pub service: String,
+    /// `process.version`.
+    pub node: String,
+    /// A second place for the report.
+    pub report_file: Option<PathBuf>,
+    /// How often the report is written, ms.
+    pub report_interval_ms: u64,
+    /// Incidents kept.
+    pub max_incidents: u32,
+    /// Their bytes in all.
+    pub max_incident_bytes: u64,
+    /// Events that may wait for the thread.
+    pub queue_capacity: usize,
+    /// Longest pause for a heap snapshot that a trigger asks for, ms.
+    pub max_snapshot_pause_ms: f64,
+    /// The kernel's id of the app thread; set by the boundary.
+    #[serde(skip)]
+    pub main_thread_id: Option<i32>,
+}
+
+impl RecorderConfig {
+    /// `<directory>/<service>`.
+    pub(crate) fn home(&self) -> Option<PathBuf> {
+        self.directory.as_ref().map(|directory| directory.join(safe_name(&self.service)))
+    }
+}
+
+/// A name for a folder: no separators, nothing hidden, at most 100 bytes.
+pub(crate) fn safe_name(name: &str) -> String {
+    let safe = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | '@');
+    let name: String = name.chars().take(100).map(|letter| if safe(letter) { letter } else { '_' }).collect();
+    match name.trim_start_matches('.') {
+        "" => "app".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_never_leaves_its_folder() {
+        for (name, expected) in [
+            ("mail-api", "mail-api"),
+            ("@acme/mails", "@acme_mails"),
+            ("../../etc", "_.._etc"),
+            ("..", "app"),
+            ("", "app"),
+            ("a\0b c", "a_b_c"),
+        ] {
+            assert_eq!(safe_name(name), expected);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! An incident: its directory, its first writing, and its completion when a heap snapshot is there.
+
+use crate::files;
+use crate::preflight;
+use crate::snapshot::Written;
+use leakprobe_core::{Nanos, Trip};
+use serde_json::{Value, json};
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// The form of `incident.json`.
+const SCHEMA: &str = "leakprobe.incident/1";
+/// The heap snapshot's file.
+pub(crate) const SNAPSHOT: &str = "heap.heapsnapshot.gz";
+
+/// An incident that waits for its heap snapshot.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) path: PathBuf,
+    pub(crate) json: Value,
+    pub(crate) asked: Nanos,
+    pub(crate) heap_used: u64,
+    /// V8's end of the pipe, from the beginning of the writing to its end.
+    pub(crate) writer: Option<OwnedFd>,
+    pub(crate) begun: bool,
+    pub(crate) pause_ms: Option<f64>,
+    pub(crate) fault: Option<String>,
+}
+
+/// What an incident says.
+pub(crate) struct Contents<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) reason: &'a str,
+    pub(crate) at: String,
+    pub(crate) trip: Option<&'a Trip>,
+    pub(crate) stall: Option<Value>,
+    pub(crate) readings: Value,
+    pub(crate) stats: Value,
+    pub(crate) process: Value,
+    pub(crate) heap_snapshot: Value,
+}
+
+/// `incident.json`.
+pub(crate) fn json(contents: Contents<'_>) -> Value {
+    let mut json = json!({
+        "schema": SCHEMA,
+        "id": contents.id,
+        "reason": contents.reason,
+        "at": contents.at,
+        "heapSnapshot": contents.heap_snapshot,
+        "process": contents.process,
+        "readings": contents.readings,
+        "stats": contents.stats,
+    });
+    if let Some(map) = json.as_object_mut() {
+        if let Some(trip) = contents.trip {
+            map.insert("trip".to_owned(), trip_json(trip));
+        }
+        if let Some(stall) = contents.stall {
+            map.insert("stall".to_owned(), stall);
+        }
+    }
+    json
+}
+
+fn trip_json(trip: &Trip) -> Value {
+    json!({
+        "trigger": trip.trigger, "condition": trip.condition, "route": trip.route, "value": trip.value,
+        "threshold": trip.threshold, "unit": trip.unit, "because": trip.because,
+    })
+}
+
+/// `<time>-<reason>-<id>`, the time without characters that file systems or shells dislike.
+pub(crate) fn directory_name(at: &str, reason: &str, id: &str) -> String {
+    let time: String = at.chars().filter(|letter| !matches!(letter, '-' | ':')).collect();
+    format!("{time}-{}-{id}", crate::config::safe_name(reason))
+}
+
+/// Writes a new incident: its directory appears with both files in it, or not at all.
+pub(crate) fn write(incidents: &Path, name: &str, incident: &Value, report: &[u8]) -> io::Result<PathBuf> {
+    files::make_directory(incidents)?;
+    let temporary = incidents.join(format!(".tmp-{}-{name}", std::process::id()));
+    let path = incidents.join(name);
+    let written = files::make_directory(&temporary)
+        .and_then(|()| write_incident(&temporary, incident))
+        .and_then(|()| files::write(&temporary.join("report.json"), report))
+        .and_then(|()| fs::rename(&temporary, &path))
+        .and_then(|()| files::sync_directory(incidents));
+    if let Err(error) = written {
+        // The error that matters is this one; what cannot be removed is swept at the next start.
+        let _ = fs::remove_dir_all(&temporary);
+        return Err(error);
+    }
+    Ok(path)
+}
+
+/// Replaces `incident.json` in the incident's directory.
+pub(crate) fn write_incident(path: &Path, incident: &Value) -> io::Result<()> {
+    files::write(&path.join("incident.json"), incident.to_string().as_bytes())
+}
+
+impl Pending {
+    /// The snapshot has ended, in a file or in a fault. Returns what was learnt: ms of pause per MB of heap.
+    pub(crate) fn complete(&mut self, written: Result<Written, String>) -> Option<f64> {
+        let written = match self.fault.take() {
+            Some(fault) => Err(fault),
+            None => written,
+        };
+        let pause_ms = self.pause_ms;
+        let state = match written {
+            Ok(Written { summary: Ok(summary), compressed_bytes }) => json!({
+                "state": "written", "file": SNAPSHOT, "pauseMs": pause_ms, "bytes": summary.bytes,
+                "compressedBytes": compressed_bytes, "nodeCount": summary.node_count,
+                "edgeCount": summary.edge_count, "stringCount": summary.string_count,
+                "countsMatch": summary.counts_match,
+            }),
+            Ok(Written { summary: Err(damage), .. }) => {
+                json!({ "state": "failed", "pauseMs": pause_ms, "because": format!("V8 wrote no whole heap snapshot: {damage}") })
+            }
+            Err(why) => json!({ "state": "failed", "pauseMs": pause_ms, "because": why }),
+        };
+        if let Some(map) = self.json.as_object_mut() {
+            map.insert("heapSnapshot".to_owned(), state);
+        }
+        pause_ms.and_then(|pause_ms| preflight::learned(pause_ms, self.heap_used))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn an_incident_appears_whole_and_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let incidents = directory.path().join("incidents");
+        let name = directory_name("2026-01-02T03:04:05.678Z", "slow route", "1f");
+
+        let path = write(&incidents, &name, &json!({ "id": "1f" }), b"{}").unwrap();
+
+        assert_eq!(path.file_name().unwrap(), "20260102T030405.678Z-slow_route-1f");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(
+            (mode(&path), mode(&path.join("incident.json")), mode(&path.join("report.json"))),
+            (0o700, 0o600, 0o600)
+        );
+        assert_eq!(fs::read_dir(&incidents).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn one_that_cannot_be_written_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        // A file stands where the incident should go.
+        fs::write(directory.path().join("taken"), b"").unwrap();
+        assert!(write(directory.path(), "taken", &json!({}), b"{}").is_err());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,25 @@
+//! The background thread: takes events off the app thread's channel, judges, and writes evidence to disk.
+//!
+//! # What this crate does not do
+//!
+//! It knows no Node-API and no V8; what only the app thread can do (a heap snapshot) it asks for through [`Observer`].
+
+#![forbid(unsafe_code)]
+
+mod config;
+mod error;
+mod files;
+mod incident;
+mod preflight;
+mod process_reading;
+mod queue;
+mod recorder;
+mod retention;
+mod snapshot;
+mod state;
+mod worker;
+
+pub use config::RecorderConfig;
+pub use error::Error;
+pub use queue::EventSender;
+pub use recorder::{Observer, Recorder};

@@ -1,0 +1,262 @@
+//! The handle: what the boundary calls on the app thread, none of which waits for the disk.
+
+use crate::config::RecorderConfig;
+use crate::error::Error;
+use crate::queue::EventSender;
+use crate::state::Shared;
+use crate::worker::{Command, Worker, incident_id};
+use crate::{files, incident, retention, snapshot};
+use crossbeam_channel::{Sender, bounded};
+use leakprobe_core::{Monitor, Nanos, RouteId};
+use parking_lot::Mutex;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
+
+/// Captures that may wait to be written.
+const COMMANDS: usize = 64;
+/// Numbers of captures asked for begin here, those of triggers at 1.
+const FIRST_CAPTURE: u32 = 1 << 16;
+/// How long `stop` waits for the thread.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Told what happens, on a thread of the recorder; must not wait.
+pub trait Observer: Send {
+    /// A leak is reported for the first time; its JSON.
+    fn finding(&self, json: &str);
+    /// An incident is complete; its JSON.
+    fn incident(&self, json: &str);
+    /// Something failed; JSON with `code` and `message`.
+    fn error(&self, json: &str);
+    /// The app thread is asked to let V8 write a heap snapshot for this incident.
+    fn take_heap_snapshot(&self, incident_id: &str);
+}
+
+/// A running recorder.
+pub struct Recorder {
+    shared: Arc<Shared>,
+    commands: Sender<Command>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    snapshots: Mutex<Vec<JoinHandle<()>>>,
+    captures: AtomicU32,
+    stopped: AtomicBool,
+}
+
+impl Recorder {
+    /// Starts the thread `leakprobe`. `now` reads the monotonic clock of the events.
+    pub fn start(
+        config: RecorderConfig,
+        now: fn() -> Nanos,
+        observer: Box<dyn Observer>,
+    ) -> Result<Self, Error> {
+        if let Some(home) = config.home() {
+            prepare(&home)?;
+        }
+        let started = now();
+        let wall = SystemTime::now();
+        let since_epoch = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let started_wall_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(0);
+        let (sender, receiver) = EventSender::new(config.queue_capacity);
+        let shared = Arc::new(Shared {
+            monitor: Mutex::new(Monitor::new(config.core.clone(), started, started_wall_ms)),
+            now,
+            sender,
+            receiver,
+            capabilities: Mutex::default(),
+            cost: Mutex::default(),
+            readings: Mutex::default(),
+            pending: Mutex::default(),
+            started_at: humantime::format_rfc3339_millis(wall).to_string(),
+            started,
+            config,
+        });
+        let (state, because) = match &shared.config.directory {
+            Some(_) => ("native", "incidents and the report are kept on disk"),
+            None => ("off", "nothing is kept on disk: no directory"),
+        };
+        shared.set_capability("directory", state, because);
+        for (name, why) in NOT_BUILT {
+            shared.set_capability(name, "absent", why);
+        }
+        let (commands, receiver) = bounded(COMMANDS);
+        let worker = Worker::new(Arc::clone(&shared), Arc::new(Mutex::new(observer)), receiver);
+        let thread = thread::Builder::new()
+            .name("leakprobe".to_owned())
+            .spawn(|| worker.run())
+            .map_err(Error::Thread)?;
+        Ok(Self {
+            shared,
+            commands,
+            thread: Mutex::new(Some(thread)),
+            snapshots: Mutex::default(),
+            captures: AtomicU32::new(FIRST_CAPTURE),
+            stopped: AtomicBool::new(false),
+        })
+    }
+
+    /// The app thread's end of the channel.
+    pub fn sender(&self) -> EventSender {
+        self.shared.sender.clone()
+    }
+
+    /// The id of a route's name.
+    pub fn intern(&self, route: &str) -> RouteId {
+        self.shared.monitor.lock().intern(route)
+    }
+
+    /// Records what works and why.
+    pub fn set_capability(&self, name: &str, state: &str, because: &str) {
+        self.shared.set_capability(name, state, because);
+    }
+
+    /// Adds measured time of the probe's own.
+    pub fn add_cost(&self, measured_ns: f64, requests: u64) {
+        let mut cost = self.shared.cost.lock();
+        cost.measured_ns += measured_ns;
+        cost.measured_requests += requests;
+    }
+
+    /// Adds a pause of the app thread that the probe caused, ms.
+    pub fn add_pause(&self, ms: f64) {
+        let mut cost = self.shared.cost.lock();
+        cost.pause.total += ms;
+        cost.pause.max = cost.pause.max.max(ms);
+    }
+
+    /// Memory of the app thread's table, bytes.
+    pub fn set_in_flight_bytes(&self, bytes: usize) {
+        self.shared.cost.lock().in_flight_bytes = bytes as u64;
+    }
+
+    /// The stats as JSON; what waits on the channel is taken first.
+    pub fn stats_json(&self) -> Result<String, Error> {
+        text(&self.shared.stats())
+    }
+
+    /// The report as JSON.
+    pub fn report_json(&self) -> Result<String, Error> {
+        text(&self.shared.report())
+    }
+
+    /// Asks for an incident; returns its id at once.
+    pub fn capture(&self, reason: &str, heap_snapshot: bool) -> Result<String, Error> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(Error::Stopped);
+        }
+        if self.shared.config.directory.is_none() {
+            return Err(Error::NoDirectory);
+        }
+        let id = incident_id(self.shared.started, self.captures.fetch_add(1, Ordering::Relaxed));
+        let command = Command::Capture { id: id.clone(), reason: reason.to_owned(), heap_snapshot };
+        self.commands.try_send(command).map_err(|_| Error::Busy)?;
+        Ok(id)
+    }
+
+    /// Makes the pipe for an incident's heap snapshot; returns the end that V8 writes to.
+    pub fn begin_heap_snapshot(&self, incident_id: &str) -> Result<RawFd, Error> {
+        let mut pending = self.shared.pending.lock();
+        let waiting = pending
+            .get_mut(incident_id)
+            .filter(|waiting| !waiting.begun)
+            .ok_or_else(|| Error::UnknownIncident(incident_id.to_owned()))?;
+        let (mut reader, writer) =
+            io::pipe().map_err(|source| Error::Io { doing: "making the pipe of a heap snapshot", source })?;
+        let path = waiting.path.join(incident::SNAPSHOT);
+        let (id, commands) = (incident_id.to_owned(), self.commands.clone());
+        let thread = thread::Builder::new()
+            .name("leakprobe-snap".to_owned())
+            .spawn(move || {
+                let written = snapshot::drain(&mut reader, &path).map_err(|error| error.to_string());
+                // The recorder has gone: then there is nobody to tell.
+                let _ = commands.send(Command::SnapshotEnded { id, written });
+            })
+            .map_err(Error::Thread)?;
+        self.snapshots.lock().push(thread);
+        let writer = OwnedFd::from(writer);
+        let raw = writer.as_raw_fd();
+        waiting.writer = Some(writer);
+        waiting.begun = true;
+        Ok(raw)
+    }
+
+    /// V8 has written everything, or `error` says why not. The incident is completed by the thread.
+    pub fn end_heap_snapshot(&self, incident_id: &str, pause_ms: f64, error: Option<&str>) {
+        self.add_pause(pause_ms);
+        let writer = {
+            let mut pending = self.shared.pending.lock();
+            let Some(waiting) = pending.get_mut(incident_id) else { return };
+            waiting.pause_ms = Some(pause_ms);
+            waiting.fault = error.map(str::to_owned);
+            waiting.writer.take()
+        };
+        drop(writer);
+        let mut snapshots = self.snapshots.lock();
+        snapshots.retain(|thread| !thread.is_finished());
+    }
+
+    /// Stops the thread; the last report is written. Again: nothing. Waits at most five seconds.
+    pub fn stop(&self) {
+        if self.stopped.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        // Whoever still writes a heap snapshot has gone: closing the pipe ends the thread that reads it.
+        for waiting in self.shared.pending.lock().values_mut() {
+            waiting.writer = None;
+        }
+        let deadline = std::time::Instant::now() + STOP_LIMIT;
+        let snapshots = std::mem::take(&mut *self.snapshots.lock());
+        for thread in snapshots {
+            join(thread, deadline);
+        }
+        // A full channel empties within a step; a thread that is gone needs no telling.
+        let _ = self.commands.send_deadline(Command::Stop, deadline);
+        if let Some(thread) = self.thread.lock().take() {
+            join(thread, deadline);
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// What this version does not have; said rather than hidden.
+const NOT_BUILT: [(&str, &str); 3] = [
+    ("freeze", "not built: heap snapshots and floors are taken in the app's own process"),
+    ("slowdowns", "not built"),
+    ("hypotheses", "not built"),
+];
+
+/// Waits for a thread, but not for ever: a disk that hangs must not keep the app from ending.
+fn join(thread: JoinHandle<()>, deadline: std::time::Instant) {
+    while !thread.is_finished() && std::time::Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(1));
+    }
+    if thread.is_finished() {
+        // A panic of the thread was counted by itself.
+        let _ = thread.join();
+    }
+}
+
+fn prepare(home: &Path) -> Result<(), Error> {
+    let failed = |source| Error::Directory { path: home.to_path_buf(), source };
+    files::make_directory(home).map_err(failed)?;
+    let probe = home.join(".writable");
+    files::write(&probe, b"").map_err(failed)?;
+    std::fs::remove_file(&probe).map_err(failed)?;
+    let alive = |pid: u32| pid == std::process::id() || Path::new(&format!("/proc/{pid}")).exists();
+    retention::sweep(home, alive);
+    retention::sweep(&home.join("incidents"), alive);
+    Ok(())
+}
+
+fn text(value: &impl serde::Serialize) -> Result<String, Error> {
+    serde_json::to_string(value)
+        .map_err(|error| Error::Io { doing: "making JSON", source: io::Error::other(error) })
+}

@@ -1,0 +1,109 @@
+//! Old incidents make room for new ones, by count and by bytes; leftovers of processes that died are removed.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Removes the oldest incidents until the limits hold. The newest and those in `keep` stay, whatever they weigh.
+pub(crate) fn enforce(incidents: &Path, most: u32, most_bytes: u64, keep: &[PathBuf]) -> io::Result<u32> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(incidents)? {
+        let entry = entry?;
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if !hidden && entry.file_type()?.is_dir() {
+            found.push((entry.path(), size(&entry.path())));
+        }
+    }
+    // The name begins with the time.
+    found.sort();
+    let mut bytes: u64 = found.iter().map(|(_, bytes)| bytes).sum();
+    let mut count = found.len();
+    let mut removed = 0;
+    let newest = found.pop().map(|(path, _)| path);
+    for (path, size) in found {
+        if count <= most as usize && bytes <= most_bytes {
+            break;
+        }
+        if keep.contains(&path) || newest.as_ref() == Some(&path) {
+            continue;
+        }
+        fs::remove_dir_all(&path)?;
+        bytes -= size;
+        count -= 1;
+        removed += 1;
+    }
+    Ok(removed)
+}
+
+/// Removes temporary entries whose process is gone. `alive` says whether a process id is in use.
+pub(crate) fn sweep(directory: &Path, alive: impl Fn(u32) -> bool) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(".tmp-").and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !alive(pid)) {
+            // What cannot be removed is tried again at the next start.
+            let _ = fs::remove_dir_all(entry.path()).or_else(|_| fs::remove_file(entry.path()));
+        }
+    }
+}
+
+fn size(directory: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(directory) else { return 0 };
+    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn incidents(sizes: &[usize]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        for (index, size) in sizes.iter().enumerate() {
+            let path = directory.path().join(format!("2026010{index}T000000.000Z-x-{index}"));
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("incident.json"), vec![b' '; *size]).unwrap();
+        }
+        directory
+    }
+
+    fn left(directory: &tempfile::TempDir) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter_map(|name| name.chars().last().map(String::from))
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_oldest_go_first_by_count_and_by_bytes() {
+        let directory = incidents(&[10, 10, 10, 10]);
+        assert_eq!(enforce(directory.path(), 3, 1_000, &[]).unwrap(), 1);
+        assert_eq!(left(&directory), ["1", "2", "3"]);
+        assert_eq!(enforce(directory.path(), 3, 20, &[]).unwrap(), 1);
+        assert_eq!(left(&directory), ["2", "3"]);
+    }
+
+    #[test]
+    fn the_newest_and_an_unfinished_one_stay() {
+        let directory = incidents(&[10, 500, 900]);
+        let unfinished = directory.path().join("20260100T000000.000Z-x-0");
+        assert_eq!(enforce(directory.path(), 1, 1, &[unfinished]).unwrap(), 1);
+        assert_eq!(left(&directory), ["0", "2"]);
+    }
+
+    #[test]
+    fn leftovers_of_the_dead_are_swept() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in [".tmp-1-a", ".tmp-2-b", "kept", ".tmp-x"] {
+            fs::create_dir(directory.path().join(name)).unwrap();
+        }
+        fs::write(directory.path().join(".tmp-1-report.json"), b"").unwrap();
+
+        sweep(directory.path(), |pid| pid == 2);
+
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
+    }
+}

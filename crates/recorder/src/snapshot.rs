@@ -1,0 +1,116 @@
+//! A heap snapshot on its way to disk: V8 writes into a pipe, a thread counts, compresses and writes.
+//!
+//! **Invariant:** the reading end is always drained to its end, also after a disk error: a writer that met a closed pipe
+//! would abort the app.
+
+use crate::files;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use leakprobe_heap_snapshot::{Meter, Summary};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// Bytes read at a time; the pipe of the kernel holds 64 kB.
+const CHUNK: usize = 64 << 10;
+
+/// What became of it.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// Nodes, edges, strings and bytes, or where the text stopped being a heap snapshot.
+    pub(crate) summary: Result<Summary, String>,
+    /// Size on disk, bytes.
+    pub(crate) compressed_bytes: u64,
+}
+
+/// Reads `source` to its end into `path`, gzipped.
+pub(crate) fn drain(source: &mut dyn Read, path: &Path) -> io::Result<Written> {
+    let mut meter = Meter::default();
+    let opened = files::create_temporary(path);
+    let (mut target, mut fault) = match opened {
+        Ok((file, temporary)) => (Some((GzEncoder::new(file, Compression::fast()), temporary)), None),
+        Err(error) => (None, Some(error)),
+    };
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let read = match source.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => {
+                fault.get_or_insert(error);
+                break;
+            }
+        };
+        let bytes = chunk.get(..read).unwrap_or(&[]);
+        meter.push(bytes);
+        if let Some((encoder, _)) = target.as_mut().filter(|_| fault.is_none())
+            && let Err(error) = encoder.write_all(bytes)
+        {
+            fault = Some(error);
+        }
+    }
+    let Some((encoder, temporary)) = target else {
+        return Err(fault.unwrap_or_else(|| io::Error::other("no file to write to")));
+    };
+    let published = match fault {
+        Some(error) => Err(error),
+        None => encoder.finish().and_then(|file| files::publish(&file, &temporary, path)),
+    };
+    if let Err(error) = published {
+        // The error that matters is the one above.
+        let _ = fs::remove_file(&temporary);
+        return Err(error);
+    }
+    let compressed_bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
+    Ok(Written { summary: meter.finish().map_err(|error| error.to_string()), compressed_bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::read::GzDecoder;
+
+    const TEXT: &[u8] = br#"{"snapshot":{"meta":{"node_fields":["type","name"],"edge_fields":["type"]},"node_count":2,"edge_count":1},"nodes":[0,1,2,3],"edges":[7],"strings":["a","b"]}"#;
+
+    #[test]
+    fn what_comes_through_a_pipe_is_on_disk_compressed_and_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("heap.heapsnapshot.gz");
+        let (mut reader, mut writer) = io::pipe().unwrap();
+        let sender =
+            std::thread::spawn(move || TEXT.chunks(7).for_each(|chunk| writer.write_all(chunk).unwrap()));
+
+        let written = drain(&mut reader, &path).unwrap();
+        sender.join().unwrap();
+
+        let mut back = Vec::new();
+        GzDecoder::new(fs::File::open(&path).unwrap()).read_to_end(&mut back).unwrap();
+        assert_eq!(back, TEXT);
+        let summary = written.summary.unwrap();
+        assert_eq!(
+            (summary.node_count, summary.edge_count, summary.string_count, summary.counts_match),
+            (2, 1, 2, true)
+        );
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_disk_that_fails_does_not_stop_the_draining() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut source: &[u8] = TEXT;
+
+        assert!(drain(&mut source, &directory.path().join("gone/heap.gz")).is_err());
+        assert!(source.is_empty(), "the writer must never meet a closed pipe");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_an_error_and_everything_is_read() {
+        let big = vec![b'x'; 4 << 20];
+        let mut source: &[u8] = &big;
+        // /dev/full fails every write; the temporary name beside it cannot be made there, which is the same case.
+        assert!(drain(&mut source, Path::new("/dev/full/heap.gz")).is_err());
+        assert!(source.is_empty());
+    }
+}

@@ -1,0 +1,123 @@
+//! What the thread and the app thread's rare calls share. Every lock is held for the length of a copy, never across I/O.
+
+use crate::config::RecorderConfig;
+use crate::incident::Pending;
+use crate::process_reading::ProcessReading;
+use crate::queue::EventSender;
+use crossbeam_channel::Receiver;
+use leakprobe_core::report::Pause;
+use leakprobe_core::{Capability, Cost, Event, Monitor, Nanos, ProcessIdentity, Report, Stats};
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// Process readings kept for incidents: the last minute.
+const READINGS: usize = 60;
+/// Events taken at once while the monitor is locked: at most some milliseconds.
+const BATCH: usize = 4_096;
+
+/// Numbers about the probe itself.
+#[derive(Debug, Default)]
+pub(crate) struct OwnCost {
+    pub(crate) measured_ns: f64,
+    pub(crate) measured_requests: u64,
+    pub(crate) pause: Pause,
+    pub(crate) cpu_ms: Option<f64>,
+    pub(crate) in_flight_bytes: u64,
+    pub(crate) faults: BTreeMap<&'static str, u64>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) config: RecorderConfig,
+    pub(crate) now: fn() -> Nanos,
+    pub(crate) sender: EventSender,
+    pub(crate) receiver: Receiver<Event>,
+    pub(crate) monitor: Mutex<Monitor>,
+    pub(crate) capabilities: Mutex<BTreeMap<String, Capability>>,
+    pub(crate) cost: Mutex<OwnCost>,
+    pub(crate) readings: Mutex<VecDeque<ProcessReading>>,
+    pub(crate) pending: Mutex<HashMap<String, Pending>>,
+    pub(crate) started_at: String,
+    pub(crate) started: Nanos,
+}
+
+impl Shared {
+    /// Moves what waits on the channel into the monitor, in order.
+    pub(crate) fn drain(&self) {
+        let mut left = self.receiver.len();
+        while left > 0 {
+            let mut monitor = self.monitor.lock();
+            for event in self.receiver.try_iter().take(BATCH.min(left)) {
+                monitor.observe(&event);
+            }
+            left = left.saturating_sub(BATCH);
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.drain();
+        let process = self.readings.lock().back().and_then(|reading| serde_json::to_value(reading).ok());
+        let cost = self.cost();
+        self.monitor.lock().stats((self.now)(), process, cost)
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        self.drain();
+        let (identity, cost) = (self.identity(), self.cost());
+        self.monitor.lock().report(identity, cost)
+    }
+
+    pub(crate) fn identity(&self) -> ProcessIdentity {
+        ProcessIdentity {
+            pid: std::process::id(),
+            started_at: self.started_at.clone(),
+            uptime_ms: (self.now)().since(self.started) / 1_000_000,
+            node: self.config.node.clone(),
+            service: self.config.service.clone(),
+            capabilities: self.capabilities.lock().clone(),
+        }
+    }
+
+    pub(crate) fn set_capability(&self, name: &str, state: &str, because: &str) {
+        let capability = Capability { state: state.to_owned(), because: because.to_owned() };
+        self.capabilities.lock().insert(name.to_owned(), capability);
+    }
+
+    /// The last process reading.
+    pub(crate) fn last_reading(&self) -> Option<ProcessReading> {
+        self.readings.lock().back().cloned()
+    }
+
+    pub(crate) fn add_reading(&self, reading: ProcessReading) {
+        let mut readings = self.readings.lock();
+        if readings.len() == READINGS {
+            readings.pop_front();
+        }
+        readings.push_back(reading);
+    }
+
+    /// Something failed: counted by what was being done.
+    pub(crate) fn fault(&self, doing: &'static str) {
+        *self.cost.lock().faults.entry(doing).or_default() += 1;
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
+    fn cost(&self) -> Cost {
+        let monitor_bytes = self.monitor.lock().bytes();
+        let own = self.cost.lock();
+        let queue_bytes = (self.config.queue_capacity * size_of::<Event>()) as u64;
+        let readings_bytes = (READINGS * size_of::<ProcessReading>()) as u64;
+        let mut dropped: BTreeMap<String, u64> =
+            own.faults.iter().map(|(doing, count)| (format!("error: {doing}"), *count)).collect();
+        dropped.insert("queue".to_owned(), self.sender.dropped_count());
+        dropped.insert("inFlight".to_owned(), self.sender.refused_count());
+        Cost {
+            per_request_ns: (own.measured_requests > 0)
+                .then(|| own.measured_ns / own.measured_requests as f64),
+            cpu_ms: own.cpu_ms,
+            bytes: monitor_bytes + queue_bytes + readings_bytes + own.in_flight_bytes,
+            freezes: 0,
+            pause_ms: own.pause.clone(),
+            dropped,
+        }
+    }
+}

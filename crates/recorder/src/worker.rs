@@ -1,0 +1,374 @@
+//! The thread: wakes every 50 ms, drains, judges, writes.
+//!
+//! It sleeps on the control channel, never on the data channel: a receiver blocked there would make every send of the
+//! app thread a system call. **Invariant:** a panic ends one step, not the thread and not the app.
+
+use crate::Observer;
+use crate::files;
+use crate::incident::{self, Contents, Pending};
+use crate::preflight::{self, Situation};
+use crate::process_reading::{self, Cgroup};
+use crate::retention;
+use crate::snapshot::Written;
+use crate::state::Shared;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use leakprobe_core::{Nanos, Surroundings, Trip};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+const STEP: Duration = Duration::from_millis(50);
+/// A step that comes later than this says that the thread itself was not scheduled.
+const LATE_NS: u64 = 500_000_000;
+const SECOND_NS: u64 = 1_000_000_000;
+/// The app thread has this long to begin a heap snapshot.
+const SNAPSHOT_ANSWER_NS: u64 = 60 * SECOND_NS;
+/// The same error is told at most this often.
+const ERROR_EVERY_NS: u64 = 60 * SECOND_NS;
+
+/// What the thread is told.
+pub(crate) enum Command {
+    Capture { id: String, reason: String, heap_snapshot: bool },
+    SnapshotEnded { id: String, written: Result<Written, String> },
+    Stop,
+}
+
+/// An incident to be written.
+struct Request<'a> {
+    id: String,
+    reason: String,
+    trip: Option<&'a Trip>,
+    heap_snapshot: bool,
+}
+
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    observer: Arc<Mutex<Box<dyn Observer>>>,
+    commands: Receiver<Command>,
+    cgroup: Option<Cgroup>,
+    last_step: Nanos,
+    last_second: Nanos,
+    last_report: Nanos,
+    known_leaks: HashSet<String>,
+    learned_ms_per_mb: Option<f64>,
+    told: HashMap<&'static str, Nanos>,
+    /// App thread's CPU when the loop last turned: tells a stall that computes from one that waits.
+    cpu_at_turn: Option<(Nanos, u64)>,
+    sequence: u32,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        observer: Arc<Mutex<Box<dyn Observer>>>,
+        commands: Receiver<Command>,
+    ) -> Self {
+        let now = (shared.now)();
+        Self {
+            shared,
+            observer,
+            commands,
+            cgroup: Cgroup::find(),
+            last_step: now,
+            last_second: Nanos(0),
+            last_report: now,
+            known_leaks: HashSet::new(),
+            learned_ms_per_mb: None,
+            told: HashMap::new(),
+            cpu_at_turn: None,
+            sequence: 0,
+        }
+    }
+
+    /// Runs until it is stopped.
+    pub(crate) fn run(mut self) {
+        loop {
+            let command = match self.commands.recv_timeout(STEP) {
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(command) => Some(command),
+                Err(RecvTimeoutError::Timeout) => None,
+            };
+            if catch_unwind(AssertUnwindSafe(|| self.step(command))).is_err() {
+                self.shared.fault("a step of the background thread panicked");
+            }
+        }
+        if catch_unwind(AssertUnwindSafe(|| self.finish())).is_err() {
+            self.shared.fault("the last step of the background thread panicked");
+        }
+    }
+
+    fn step(&mut self, command: Option<Command>) {
+        let now = (self.shared.now)();
+        let late = now.since(self.last_step) > LATE_NS;
+        self.last_step = now;
+        self.shared.drain();
+        match command {
+            Some(Command::Capture { id, reason, heap_snapshot }) => {
+                self.incident(Request { id, reason, trip: None, heap_snapshot });
+            }
+            Some(Command::SnapshotEnded { id, written }) => self.snapshot_ended(&id, written),
+            Some(Command::Stop) | None => {}
+        }
+        if now.since(self.last_second) >= SECOND_NS {
+            self.last_second = now;
+            self.second(now);
+        }
+        let last_turn = self.shared.sender.last_turn();
+        self.watch_cpu(last_turn);
+        let surroundings = Surroundings {
+            now,
+            last_turn,
+            watcher_late: late,
+            memory_limit: self.shared.last_reading().and_then(|reading| reading.memory_limit()),
+        };
+        let (trips, findings) = {
+            let mut monitor = self.shared.monitor.lock();
+            let trips = monitor.tick(&surroundings);
+            let new: Vec<_> =
+                monitor.leaks().iter().filter(|leak| !self.known_leaks.contains(&leak.id)).cloned().collect();
+            (trips, new)
+        };
+        for leak in findings {
+            if let Ok(json) = serde_json::to_string(&leak) {
+                self.observer.lock().finding(&json);
+            }
+            self.known_leaks.insert(leak.id);
+        }
+        for trip in &trips {
+            self.sequence += 1;
+            let id = incident_id(self.shared.started, self.sequence);
+            let request = Request {
+                id,
+                reason: trip.trigger.clone(),
+                trip: Some(trip),
+                heap_snapshot: trip.heap_snapshot,
+            };
+            self.incident(request);
+        }
+        self.give_up_waiting(now);
+        if now.since(self.last_report) >= self.shared.config.report_interval_ms.saturating_mul(1_000_000) {
+            self.last_report = now;
+            self.write_report();
+        }
+    }
+
+    fn second(&mut self, now: Nanos) {
+        let at = self.shared.monitor.lock().wall(now);
+        let reading = process_reading::read(at, self.cgroup.as_ref(), self.shared.config.main_thread_id);
+        self.shared.add_reading(reading);
+        self.shared.cost.lock().cpu_ms = process_reading::own_cpu_ms();
+    }
+
+    /// Remembers the app thread's CPU time at the last turn of the loop.
+    fn watch_cpu(&mut self, last_turn: Option<Nanos>) {
+        let (Some(turn), Some(thread)) = (last_turn, self.shared.config.main_thread_id) else { return };
+        if self.cpu_at_turn.is_none_or(|(seen, _)| seen != turn)
+            && let Some(cpu) = process_reading::thread_cpu_ms(thread)
+        {
+            self.cpu_at_turn = Some((turn, cpu));
+        }
+    }
+
+    /// What the app thread does while the loop does not turn.
+    fn stall(&self) -> Option<Value> {
+        let thread = self.shared.config.main_thread_id?;
+        let (turn, before) = self.cpu_at_turn?;
+        let cpu_ms = process_reading::thread_cpu_ms(thread)?.saturating_sub(before);
+        let for_ms = (self.shared.now)().since(turn) / 1_000_000;
+        let running = cpu_ms.saturating_mul(2) > for_ms;
+        Some(json!({
+            "forMs": for_ms,
+            "appThreadCpuMs": cpu_ms,
+            "appThread": if running { "running" } else { "waiting" },
+        }))
+    }
+
+    fn incident(&mut self, request: Request<'_>) {
+        let Request { id, reason, trip, heap_snapshot } = request;
+        let shared = Arc::clone(&self.shared);
+        let stats = shared.stats();
+        let heap_used = stats.heap.map_or(0, |heap| heap.used);
+        let on_disk = shared.config.home().is_some();
+        let heap_snapshot = if heap_snapshot {
+            self.decide_snapshot(heap_used, trip.is_some(), on_disk)
+        } else {
+            json!({ "state": "not-asked" })
+        };
+        let pending = heap_snapshot.get("state").is_some_and(|state| state == "pending");
+        let now = (shared.now)();
+        let at = shared.monitor.lock().wall(now);
+        let name = incident::directory_name(&at, &reason, &id);
+        let stall = trip.filter(|trip| trip.condition == "stall").and_then(|_| self.stall());
+        let readings: Vec<_> = shared.readings.lock().iter().cloned().collect();
+        let mut json = incident::json(Contents {
+            id: &id,
+            reason: &reason,
+            at,
+            trip,
+            stall,
+            readings: serde_json::to_value(readings).unwrap_or_default(),
+            stats: serde_json::to_value(stats).unwrap_or_default(),
+            process: serde_json::to_value(shared.identity()).unwrap_or_default(),
+            heap_snapshot,
+        });
+        let Some(incidents) = shared.config.home().map(|home| home.join("incidents")) else {
+            self.observer.lock().incident(&json.to_string());
+            return;
+        };
+        if let Some(map) = json.as_object_mut() {
+            map.insert("directory".to_owned(), json!(incidents.join(&name)));
+        }
+        let report = serde_json::to_vec(&shared.report()).unwrap_or_default();
+        let path = match incident::write(&incidents, &name, &json, &report) {
+            Ok(path) => path,
+            Err(error) => {
+                self.disk_failed("writing an incident", &error);
+                if let Some(map) = json.as_object_mut() {
+                    map.insert(
+                        "heapSnapshot".to_owned(),
+                        json!({ "state": "failed", "because": error.to_string() }),
+                    );
+                    map.remove("directory");
+                }
+                self.observer.lock().incident(&json.to_string());
+                return;
+            }
+        };
+        self.disk_works();
+        self.enforce_retention(&incidents, &path);
+        if !pending {
+            self.observer.lock().incident(&json.to_string());
+            return;
+        }
+        let waiting = Pending {
+            path,
+            json,
+            asked: now,
+            heap_used,
+            writer: None,
+            begun: false,
+            pause_ms: None,
+            fault: None,
+        };
+        shared.pending.lock().insert(id.clone(), waiting);
+        self.observer.lock().take_heap_snapshot(&id);
+    }
+
+    fn decide_snapshot(&self, heap_used: u64, by_trigger: bool, on_disk: bool) -> Value {
+        if !on_disk {
+            return json!({ "state": "refused", "because": "this probe has no directory" });
+        }
+        if !self.shared.pending.lock().is_empty() {
+            return json!({ "state": "refused", "because": "another heap snapshot is being taken" });
+        }
+        let situation = Situation {
+            heap_used,
+            available: self.shared.last_reading().and_then(|reading| reading.available()),
+            learned_ms_per_mb: self.learned_ms_per_mb,
+            longest_pause_ms: by_trigger.then_some(self.shared.config.max_snapshot_pause_ms),
+        };
+        match preflight::check(situation) {
+            Ok(predicted) => json!({ "state": "pending", "predictedPauseMs": predicted }),
+            Err(because) => json!({ "state": "refused", "because": because }),
+        }
+    }
+
+    fn snapshot_ended(&mut self, id: &str, written: Result<Written, String>) {
+        let Some(mut pending) = self.shared.pending.lock().remove(id) else { return };
+        if let Some(learned) = pending.complete(written) {
+            self.learned_ms_per_mb = Some(learned);
+        }
+        if let Err(error) = incident::write_incident(&pending.path, &pending.json) {
+            self.disk_failed("completing an incident", &error);
+        }
+        if let Some(incidents) = pending.path.parent().map(PathBuf::from) {
+            self.enforce_retention(&incidents, &pending.path);
+        }
+        self.observer.lock().incident(&pending.json.to_string());
+    }
+
+    fn give_up_waiting(&mut self, now: Nanos) {
+        let waits = |pending: &Pending| !pending.begun && now.since(pending.asked) > SNAPSHOT_ANSWER_NS;
+        let late: Vec<String> = {
+            let pending = self.shared.pending.lock();
+            pending.iter().filter(|(_, pending)| waits(pending)).map(|(id, _)| id.clone()).collect()
+        };
+        for id in late {
+            self.snapshot_ended(&id, Err("the event loop did not turn within 60 s".to_owned()));
+        }
+    }
+
+    fn enforce_retention(&mut self, incidents: &std::path::Path, newest: &std::path::Path) {
+        let mut keep: Vec<PathBuf> =
+            self.shared.pending.lock().values().map(|pending| pending.path.clone()).collect();
+        keep.push(newest.to_path_buf());
+        let config = &self.shared.config;
+        if let Err(error) =
+            retention::enforce(incidents, config.max_incidents, config.max_incident_bytes, &keep)
+        {
+            self.disk_failed("removing old incidents", &error);
+        }
+    }
+
+    fn write_report(&mut self) {
+        let Ok(report) = serde_json::to_vec_pretty(&self.shared.report()) else { return };
+        let home = self.shared.config.home();
+        let places = [home.map(|home| home.join("report.json")), self.shared.config.report_file.clone()];
+        for path in places.into_iter().flatten() {
+            let made = path.parent().map_or(Ok(()), files::make_directory);
+            match made.and_then(|()| files::write(&path, &report)) {
+                Ok(()) => self.disk_works(),
+                Err(error) => self.disk_failed("writing the report", &error),
+            }
+        }
+    }
+
+    fn disk_failed(&mut self, doing: &'static str, error: &io::Error) {
+        self.shared.fault(doing);
+        let because = format!("{doing} failed: {error}; it is tried again at the next occasion");
+        self.shared.set_capability("directory", "off", &because);
+        let now = (self.shared.now)();
+        if self.told.get(doing).is_none_or(|told| now.since(*told) > ERROR_EVERY_NS) {
+            self.told.insert(doing, now);
+            let json = json!({ "code": "LEAKPROBE_ERR_IO", "message": format!("{doing}: {error}") });
+            self.observer.lock().error(&json.to_string());
+        }
+    }
+
+    fn disk_works(&self) {
+        let mut capabilities = self.shared.capabilities.lock();
+        if let Some(directory) =
+            capabilities.get_mut("directory").filter(|directory| directory.state == "off")
+        {
+            "native".clone_into(&mut directory.state);
+            "written to again after a failure".clone_into(&mut directory.because);
+        }
+    }
+
+    /// The last report; captures that nobody will answer any more are completed as failed.
+    fn finish(&mut self) {
+        self.shared.drain();
+        while let Ok(command) = self.commands.try_recv() {
+            if let Command::SnapshotEnded { id, written } = command {
+                self.snapshot_ended(&id, written);
+            }
+        }
+        let left: Vec<String> = self.shared.pending.lock().keys().cloned().collect();
+        for id in left {
+            self.snapshot_ended(&id, Err("the probe was stopped first".to_owned()));
+        }
+        self.write_report();
+    }
+}
+
+/// Six hexadecimal digits, different for every incident of a machine that starts less than a process per nanosecond.
+pub(crate) fn incident_id(started: Nanos, sequence: u32) -> String {
+    let mixed = (started.0 ^ (u64::from(std::process::id()) << 20) ^ u64::from(sequence))
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    format!("{:06x}", mixed >> 40)
+}
