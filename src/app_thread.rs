@@ -1,0 +1,213 @@
+//! What runs on the app thread for each request: read the numbers, keep the table, send the record.
+//!
+//! **Invariant:** nothing here allocates per request, waits, or takes a lock; the cells are borrowed for the length of
+//! one call only, and a call that finds them borrowed (a collection inside a call) does nothing rather than panic.
+
+use leakprobe_core::event::{Event, GcKind, GcRecord, Nanos, Outcome, RouteId, TickReading};
+use leakprobe_core::in_flight::{InFlightTable, Reading};
+use leakprobe_recorder::EventSender;
+use leakprobe_shadow::{EventLoop, GcObserver, HeapReader, HeapReading, monotonic};
+use napi::bindgen_prelude::Float64Array;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// Where the heap's numbers come from.
+pub(crate) enum HeapSource {
+    /// V8, by symbol.
+    Native(HeapReader),
+    /// JavaScript writes them into cells 1 to 5 before each call: used, external, total, limit, malloced.
+    Cells(Float64Array),
+}
+
+/// The app thread's side of a probe.
+pub(crate) struct AppThread {
+    heap: HeapSource,
+    event_loop: Option<EventLoop>,
+    table: RefCell<InFlightTable>,
+    sender: RefCell<Option<EventSender>>,
+}
+
+impl AppThread {
+    pub(crate) fn new(heap: HeapSource, event_loop: Option<EventLoop>, sender: EventSender) -> Self {
+        Self { heap, event_loop, table: RefCell::default(), sender: RefCell::new(Some(sender)) }
+    }
+
+    /// From now on every call does nothing.
+    pub(crate) fn stop(&self) {
+        if let Ok(mut sender) = self.sender.try_borrow_mut() {
+            *sender = None;
+        }
+    }
+
+    /// A request starts; -1 when it is not recorded.
+    pub(crate) fn begin(&self) -> i32 {
+        let (Ok(sender), Ok(mut table)) = (self.sender.try_borrow(), self.table.try_borrow_mut()) else {
+            return -1;
+        };
+        let Some(sender) = sender.as_ref() else { return -1 };
+        let reading = self.reading();
+        sender.turn(reading.at);
+        table.begin(reading).unwrap_or(-1)
+    }
+
+    /// A request ends.
+    pub(crate) fn finish(&self, handle: i32, route: u32, status: u32, outcome: u32) {
+        let (Ok(sender), Ok(mut table)) = (self.sender.try_borrow(), self.table.try_borrow_mut()) else {
+            return;
+        };
+        let Some(sender) = sender.as_ref() else { return };
+        let outcome = match outcome {
+            1 => Outcome::Aborted,
+            2 => Outcome::Upgraded,
+            3 => Outcome::Failed,
+            _ => Outcome::Finished,
+        };
+        let route = RouteId(u16::try_from(route).unwrap_or(0));
+        let status = u16::try_from(status).unwrap_or(0);
+        let reading = self.reading();
+        sender.turn(reading.at);
+        if let Some(record) = table.finish(handle, route, status, outcome, reading) {
+            sender.send(Event::Request(record));
+        }
+    }
+
+    /// The loop turned. Counts below 0 mean: not counted.
+    pub(crate) fn tick(&self, listeners: i32, timers: i32) {
+        let (Ok(sender), Ok(mut table)) = (self.sender.try_borrow(), self.table.try_borrow_mut()) else {
+            return;
+        };
+        let Some(sender) = sender.as_ref() else { return };
+        let at = Nanos(monotonic());
+        let heap = self.heap();
+        let refused = table.take_refused();
+        if refused > 0 {
+            sender.refused(refused);
+        }
+        sender.turn(at);
+        sender.send(Event::Tick(TickReading {
+            at,
+            heap_used: heap.used,
+            heap_total: heap.total,
+            heap_limit: heap.limit,
+            external: heap.external,
+            malloced: heap.malloced,
+            listeners: u32::try_from(listeners).ok(),
+            timers: u32::try_from(timers).ok(),
+            in_flight: table.in_flight(),
+            oldest_ns: table.oldest_ns(at),
+            busy_ns: self.event_loop.map(|event_loop| at.0.saturating_sub(event_loop.idle_ns())),
+        }));
+    }
+
+    /// A collection that `perf_hooks` told of, after the fact. Kinds as in `GcKind`'s order.
+    pub(crate) fn gc_seen(&self, kind: i32, pause_ms: f64) {
+        let kind = match kind {
+            0 => GcKind::Minor,
+            1 => GcKind::Major,
+            2 => GcKind::Incremental,
+            _ => GcKind::WeakCallbacks,
+        };
+        let heap = self.heap();
+        self.send(Event::Gc(GcRecord {
+            kind,
+            ended: Nanos(monotonic()),
+            pause_ns: nanoseconds(pause_ms),
+            heap_before: None,
+            heap_after: heap.used,
+            external_after: heap.external,
+        }));
+    }
+
+    /// Memory held for requests in flight, bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.table.try_borrow().map_or(0, |table| table.bytes())
+    }
+
+    fn send(&self, event: Event) {
+        if let Ok(sender) = self.sender.try_borrow()
+            && let Some(sender) = sender.as_ref()
+        {
+            sender.send(event);
+        }
+    }
+
+    fn heap(&self) -> HeapReading {
+        match &self.heap {
+            HeapSource::Native(reader) => reader.read(),
+            HeapSource::Cells(cells) => {
+                let cells: &[f64] = cells.as_ref();
+                let cell = |index: usize| cells.get(index).copied().map_or(0, bytes);
+                HeapReading {
+                    used: cell(1),
+                    external: cell(2),
+                    total: cell(3),
+                    limit: cell(4),
+                    malloced: cell(5),
+                }
+            }
+        }
+    }
+
+    fn reading(&self) -> Reading {
+        let heap = self.heap();
+        let at = monotonic();
+        let busy_ns = self.event_loop.map_or(at, |event_loop| at.saturating_sub(event_loop.idle_ns()));
+        Reading { at: Nanos(at), heap_used: heap.used, external: heap.external, busy_ns }
+    }
+}
+
+/// Collections as V8 announces them, sent on.
+pub(crate) struct GcWatch {
+    app_thread: Rc<AppThread>,
+    began: Cell<u64>,
+    used_before: Cell<u64>,
+}
+
+impl GcWatch {
+    pub(crate) fn new(app_thread: Rc<AppThread>) -> Self {
+        Self { app_thread, began: Cell::new(0), used_before: Cell::new(0) }
+    }
+}
+
+impl GcObserver for GcWatch {
+    fn before(&self, _kind: i32) {
+        self.used_before.set(self.app_thread.heap().used);
+        self.began.set(monotonic());
+    }
+
+    fn after(&self, kind: i32) {
+        let ended = monotonic();
+        let heap = self.app_thread.heap();
+        let before = self.used_before.get();
+        if let Ok(mut table) = self.app_thread.table.try_borrow_mut() {
+            table.collected(before, heap.used);
+        }
+        let kind = match kind {
+            1 | 2 => GcKind::Minor,
+            4 => GcKind::Major,
+            8 => GcKind::Incremental,
+            _ => GcKind::WeakCallbacks,
+        };
+        self.app_thread.send(Event::Gc(GcRecord {
+            kind,
+            ended: Nanos(ended),
+            pause_ns: ended.saturating_sub(self.began.get()),
+            heap_before: Some(before),
+            heap_after: heap.used,
+            external_after: heap.external,
+        }));
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates; byte counts are whole numbers below 2^53"
+)]
+fn bytes(value: f64) -> u64 {
+    value as u64
+}
+
+fn nanoseconds(ms: f64) -> u64 {
+    bytes(ms * 1e6)
+}

@@ -1,0 +1,23 @@
+//! The command line, run inside the addon so that `npx leakprobe` needs no second download.
+
+use leakprobe_cli::Terminal;
+use napi_derive::napi;
+
+/// What a command printed.
+#[napi(object, object_from_js = false)]
+pub struct CliOutput {
+    /// Exit code.
+    pub code: i32,
+    /// For standard output.
+    pub stdout: String,
+    /// For standard error.
+    pub stderr: String,
+}
+
+/// Runs a command. `width` is the terminal's in columns.
+#[napi]
+pub fn run_cli(args: Vec<String>, width: u32, color: bool) -> CliOutput {
+    let width = u16::try_from(width).unwrap_or(u16::MAX);
+    let output = leakprobe_cli::run(&args, Terminal { width, color });
+    CliOutput { code: output.code, stdout: output.stdout, stderr: output.stderr }
+}

@@ -1,0 +1,51 @@
+//! Events from the recorder's thread to JavaScript: a weak thread-safe function with a bounded queue, never waited for.
+
+use leakprobe_recorder::Observer;
+use napi::Status;
+use napi::bindgen_prelude::{FnArgs, Function};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+
+/// Events that may wait for the event loop; more are dropped, and what they told stays in the report and on disk.
+const QUEUE: usize = 256;
+
+type Call = FnArgs<(String, String)>;
+type Callback = ThreadsafeFunction<Call, (), Call, Status, false, true, QUEUE>;
+
+/// Hands the recorder's events to one JavaScript function `(kind, json)`.
+pub(crate) struct Events(Callback);
+
+impl Events {
+    /// Weak: it keeps the event loop alive for nothing.
+    pub(crate) fn new(function: &Function<'_, Call, ()>) -> napi::Result<Self> {
+        function
+            .build_threadsafe_function::<Call>()
+            .callee_handled::<false>()
+            .weak::<true>()
+            .max_queue_size::<QUEUE>()
+            .build_callback(|context| Ok(context.value))
+            .map(Self)
+    }
+
+    fn tell(&self, kind: &str, json: &str) {
+        let call = FnArgs::from((kind.to_owned(), json.to_owned()));
+        self.0.call(call, ThreadsafeFunctionCallMode::NonBlocking);
+    }
+}
+
+impl Observer for Events {
+    fn finding(&self, json: &str) {
+        self.tell("finding", json);
+    }
+
+    fn incident(&self, json: &str) {
+        self.tell("incident", json);
+    }
+
+    fn error(&self, json: &str) {
+        self.tell("error", json);
+    }
+
+    fn take_heap_snapshot(&self, incident_id: &str) {
+        self.tell("heap-snapshot", &serde_json::json!({ "id": incident_id }).to_string());
+    }
+}

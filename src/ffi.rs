@@ -1,0 +1,148 @@
+//! The four functions that run for every request or tick, as raw Node-API callbacks.
+//!
+//! napi-rs's wrappers cost about 100 ns with two numbers; these cost 10–30 ns. It is the boundary's only `unsafe`.
+//!
+//! **Invariant:** each function owns one strong count of the [`AppThread`] it points to, given back by its finalizer,
+//! so the pointer is valid for as long as JavaScript can call it; all run on the environment's own thread.
+
+#![expect(unsafe_code, reason = "raw Node-API: the hot path cannot afford the generated wrappers")]
+
+use crate::app_thread::AppThread;
+use napi::bindgen_prelude::ToNapiValue;
+use napi::{Env, sys};
+use std::ffi::{CStr, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{self, NonNull};
+use std::rc::Rc;
+
+type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
+
+const FUNCTIONS: [(&CStr, Callback); 4] =
+    [(c"begin", begin), (c"finish", finish), (c"tick", tick), (c"gc", gc)];
+
+/// Makes the object `{ begin, finish, tick, gc }` when it is returned to JavaScript.
+pub struct HotFunctions(pub(crate) Rc<AppThread>);
+
+impl ToNapiValue for HotFunctions {
+    unsafe fn to_napi_value(env: sys::napi_env, value: Self) -> napi::Result<sys::napi_value> {
+        let mut object = ptr::null_mut();
+        // SAFETY: Node-API calls this with a valid environment, and `object` is writable.
+        check(unsafe { sys::napi_create_object(env, &raw mut object) })?;
+        for (name, callback) in FUNCTIONS {
+            let data = Rc::into_raw(Rc::clone(&value.0)).cast_mut().cast::<c_void>();
+            let mut function = ptr::null_mut();
+            let length = isize::try_from(name.count_bytes()).unwrap_or(0);
+            // SAFETY: `name` lives for ever, `data` is the strong count taken above, `function` is writable.
+            let made = unsafe {
+                sys::napi_create_function(env, name.as_ptr(), length, Some(callback), data, &raw mut function)
+            };
+            if let Err(error) = check(made) {
+                // SAFETY: `data` came from `Rc::into_raw` above, and no function has taken it over.
+                drop(unsafe { Rc::from_raw(data.cast::<AppThread>()) });
+                return Err(error);
+            }
+            // SAFETY: `function` was just made in this environment; `release` gives `data`'s strong count back once.
+            check(unsafe {
+                sys::napi_add_finalizer(env, function, data, Some(release), ptr::null_mut(), ptr::null_mut())
+            })?;
+            // SAFETY: both values were made above in this environment.
+            check(unsafe { sys::napi_set_named_property(env, object, name.as_ptr(), function) })?;
+        }
+        Ok(object)
+    }
+}
+
+/// The event loop of the environment, `None` where libuv does not tell its idle time.
+pub(crate) fn event_loop(env: &Env) -> Option<leakprobe_shadow::EventLoop> {
+    let handle = NonNull::new(env.get_uv_event_loop().ok()?.cast::<c_void>())?;
+    // SAFETY: Node's loop outlives its environment, and the environment's clean-up drops every user of this value.
+    unsafe { leakprobe_shadow::EventLoop::new(handle) }
+}
+
+unsafe extern "C" fn release(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
+    // SAFETY: `data` is the strong count that `to_napi_value` handed to this very function, given back once.
+    drop(unsafe { Rc::from_raw(data.cast::<AppThread>()) });
+}
+
+unsafe extern "C" fn begin(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    let handle = call::<0, _>(env, info, |app_thread, []| app_thread.begin()).unwrap_or(-1);
+    let mut value = ptr::null_mut();
+    // SAFETY: a valid environment, and `value` is writable; a failure leaves null, which JavaScript sees as undefined.
+    unsafe { sys::napi_create_int32(env, handle, &raw mut value) };
+    value
+}
+
+unsafe extern "C" fn finish(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    call::<4, _>(env, info, |app_thread, [handle, route, status, outcome]| {
+        app_thread.finish(int32(env, handle), uint32(env, route), uint32(env, status), uint32(env, outcome));
+    });
+    ptr::null_mut()
+}
+
+unsafe extern "C" fn tick(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    call::<2, _>(env, info, |app_thread, [listeners, timers]| {
+        app_thread.tick(int32(env, listeners), int32(env, timers));
+    });
+    ptr::null_mut()
+}
+
+unsafe extern "C" fn gc(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    call::<2, _>(env, info, |app_thread, [kind, pause_ms]| {
+        app_thread.gc_seen(int32(env, kind), double(env, pause_ms));
+    });
+    ptr::null_mut()
+}
+
+/// Calls `then` with the app thread's state and the arguments. A panic ends here.
+fn call<const N: usize, R: Default>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+    then: impl FnOnce(&AppThread, [sys::napi_value; N]) -> R,
+) -> Option<R> {
+    let mut arguments = [ptr::null_mut(); N];
+    let mut count = N;
+    let mut data = ptr::null_mut();
+    // SAFETY: `info` belongs to the call in progress; `arguments` has room for the `count` values asked for.
+    let status = unsafe {
+        sys::napi_get_cb_info(
+            env,
+            info,
+            &raw mut count,
+            arguments.as_mut_ptr(),
+            ptr::null_mut(),
+            &raw mut data,
+        )
+    };
+    let data = NonNull::new(data.cast::<AppThread>())?;
+    if status != sys::Status::napi_ok {
+        return None;
+    }
+    // SAFETY: `data` is the strong count that the function being called holds until its finalizer runs.
+    let app_thread = unsafe { data.as_ref() };
+    catch_unwind(AssertUnwindSafe(|| then(app_thread, arguments))).ok()
+}
+
+/// The number, -1 where it is none.
+fn int32(env: sys::napi_env, value: sys::napi_value) -> i32 {
+    let mut number = -1;
+    // SAFETY: `value` is an argument of the call in progress (undefined where missing); `number` is writable.
+    unsafe { sys::napi_get_value_int32(env, value, &raw mut number) };
+    number
+}
+
+/// The number, 0 where it is none.
+fn uint32(env: sys::napi_env, value: sys::napi_value) -> u32 {
+    u32::try_from(int32(env, value)).unwrap_or(0)
+}
+
+/// The number, 0 where it is none.
+fn double(env: sys::napi_env, value: sys::napi_value) -> f64 {
+    let mut number = 0.0;
+    // SAFETY: `value` is an argument of the call in progress (undefined where missing); `number` is writable.
+    unsafe { sys::napi_get_value_double(env, value, &raw mut number) };
+    number
+}
+
+fn check(status: sys::napi_status) -> napi::Result<()> {
+    if status == sys::Status::napi_ok { Ok(()) } else { Err(napi::Error::from_status(status.into())) }
+}

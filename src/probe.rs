@@ -1,0 +1,214 @@
+//! The class that JavaScript's `lib/probe.js` drives: one per started probe.
+
+use crate::app_thread::{AppThread, GcWatch, HeapSource};
+use crate::error::{coded, from_recorder};
+use crate::events::Events;
+use crate::ffi::{self, HotFunctions};
+use leakprobe_core::event::Nanos;
+use leakprobe_recorder::{Recorder, RecorderConfig};
+use leakprobe_shadow::{GcCallbacks, HeapReader, HeapReading, Isolate, monotonic, thread_id};
+use napi::bindgen_prelude::{Float64Array, FnArgs, Function};
+use napi::{CleanupEnvHook, Env};
+use napi_derive::napi;
+use serde_json::Value;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// What has to be undone once.
+struct Running {
+    recorder: Recorder,
+    app_thread: Rc<AppThread>,
+    gc: RefCell<Option<GcCallbacks<GcWatch>>>,
+}
+
+impl Running {
+    fn stop(&self) {
+        self.app_thread.stop();
+        *self.gc.borrow_mut() = None;
+        self.recorder.stop();
+    }
+}
+
+/// A started probe: the recorder's thread and the app thread's side of it.
+#[napi]
+pub struct NativeProbe {
+    running: Rc<Running>,
+    cleanup: Option<CleanupEnvHook<Rc<Running>>>,
+    heap_native: bool,
+    gc_native: bool,
+}
+
+#[napi]
+impl NativeProbe {
+    /// Starts. `options` is the JSON of the complete options; `cells` has 8 numbers, of which 1 to 5 hold what
+    /// `v8.getHeapStatistics()` says now (used, external, total, limit, malloced), against which the native reading
+    /// is checked. `on_event` gets `finding`, `incident`, `error` and `heap-snapshot` with JSON.
+    #[napi(constructor)]
+    pub fn new(
+        env: Env,
+        options: String,
+        cells: Float64Array,
+        on_event: Function<'_, FnArgs<(String, String)>, ()>,
+    ) -> napi::Result<Self> {
+        let options: Value = serde_json::from_str(&options)
+            .map_err(|error| coded("LEAKPROBE_ERR_OPTION", &format!("options: {error}")))?;
+        let mut config: RecorderConfig = serde_json::from_value(options.clone())
+            .map_err(|error| coded("LEAKPROBE_ERR_OPTION", &format!("options: {error}")))?;
+        config.main_thread_id = thread_id();
+        let without = |name: &str| {
+            options
+                .get("without")
+                .and_then(Value::as_array)
+                .is_some_and(|list| list.iter().any(|item| item == name))
+        };
+
+        let recorder = Recorder::start(config, || Nanos(monotonic()), Box::new(Events::new(&on_event)?))
+            .map_err(from_recorder)?;
+
+        let isolate = Isolate::current();
+        let reader = match isolate {
+            _ if without("native-heap-statistics") => Err("switched off by the option `without`".to_owned()),
+            None => Err("v8::Isolate::GetCurrent is not exported by this node".to_owned()),
+            Some(isolate) => HeapReader::calibrated(isolate, public_statistics(&cells))
+                .map_err(|mismatch| mismatch.to_string()),
+        };
+        let heap_native = reader.is_ok();
+        let (state, because) = match &reader {
+            Ok(_) => ("native", "v8::Isolate::GetHeapStatistics by symbol".to_owned()),
+            Err(why) => ("fallback", format!("v8.getHeapStatistics() at each request: {why}")),
+        };
+        recorder.set_capability("heapStatistics", state, &because);
+        let event_loop = if without("loop-idle-time") { None } else { ffi::event_loop(&env) };
+        let (state, because) = match event_loop {
+            Some(_) => ("native", "uv_metrics_idle_time of the event loop"),
+            None => (
+                "fallback",
+                "wall-clock time, idle time included: uv_metrics_idle_time is missing or switched off",
+            ),
+        };
+        recorder.set_capability("appThreadTime", state, because);
+
+        let heap = reader.map_or_else(|_| HeapSource::Cells(cells), HeapSource::Native);
+        let app_thread = Rc::new(AppThread::new(heap, event_loop, recorder.sender()));
+
+        // Inside a collection JavaScript cannot write the cells, so without native statistics perf_hooks has to do.
+        let gc = match isolate {
+            Some(isolate) if heap_native && !without("native-gc") => {
+                GcCallbacks::register(isolate, GcWatch::new(Rc::clone(&app_thread)))
+            }
+            _ => None,
+        };
+        if gc.is_some() {
+            recorder.set_capability("gc", "native", "V8's GC prologue and epilogue callbacks by symbol");
+        } else {
+            recorder.set_capability(
+                "gc",
+                "fallback",
+                "perf_hooks: heap after a collection is read when the observer runs, heap before it is unknown",
+            );
+        }
+
+        let gc_native = gc.is_some();
+        let running = Rc::new(Running { recorder, app_thread, gc: RefCell::new(gc) });
+        let cleanup = env.add_env_cleanup_hook(Rc::clone(&running), |running| running.stop()).ok();
+        Ok(Self { running, cleanup, heap_native, gc_native })
+    }
+
+    /// Whether heap statistics are read natively; else JavaScript has to go on writing the cells.
+    #[napi(getter)]
+    pub fn heap_native(&self) -> bool {
+        self.heap_native
+    }
+
+    /// Whether collections are seen natively; else JavaScript has to tell of them.
+    #[napi(getter)]
+    pub fn gc_native(&self) -> bool {
+        self.gc_native
+    }
+
+    /// The functions of the hot path: `{ begin, finish, tick, gc }`.
+    #[napi(ts_return_type = "HotFunctions")]
+    pub fn hot(&self) -> HotFunctions {
+        HotFunctions(Rc::clone(&self.running.app_thread))
+    }
+
+    /// The id of a route, 0 (`other`) when the table is full.
+    #[napi]
+    pub fn route(&self, name: String) -> u32 {
+        u32::from(self.running.recorder.intern(&name).0)
+    }
+
+    /// Records what works and by which source.
+    #[napi]
+    pub fn set_capability(&self, name: String, state: String, because: String) {
+        self.running.recorder.set_capability(&name, &state, &because);
+    }
+
+    /// Adds measured time of the probe's own, ns, over `requests` requests.
+    #[napi]
+    pub fn add_cost(&self, ns: f64, requests: f64) {
+        self.running.recorder.add_cost(ns, convert(requests));
+    }
+
+    /// Adds a pause of the app thread that the probe caused, ms.
+    #[napi]
+    pub fn add_pause(&self, ms: f64) {
+        self.running.recorder.add_pause(ms);
+    }
+
+    /// The stats as JSON.
+    #[napi]
+    pub fn stats(&self) -> napi::Result<String> {
+        self.running.recorder.set_in_flight_bytes(self.running.app_thread.bytes());
+        self.running.recorder.stats_json().map_err(from_recorder)
+    }
+
+    /// The report as JSON.
+    #[napi]
+    pub fn report(&self) -> napi::Result<String> {
+        self.running.recorder.report_json().map_err(from_recorder)
+    }
+
+    /// Asks for an incident; its id. The event `incident` tells when it is complete.
+    #[napi]
+    pub fn capture(&self, reason: String, heap_snapshot: bool) -> napi::Result<String> {
+        self.running.recorder.capture(&reason, heap_snapshot).map_err(from_recorder)
+    }
+
+    /// The write end of the pipe into which V8 writes the heap snapshot of this incident.
+    #[napi]
+    pub fn begin_heap_snapshot(&self, id: String) -> napi::Result<i32> {
+        self.running.recorder.begin_heap_snapshot(&id).map_err(from_recorder)
+    }
+
+    /// V8 has written it, or could not.
+    #[napi]
+    pub fn end_heap_snapshot(&self, id: String, pause_ms: f64, error: Option<String>) {
+        self.running.recorder.end_heap_snapshot(&id, pause_ms, error.as_deref());
+    }
+
+    /// Undoes everything and joins the thread. Again: nothing.
+    #[napi]
+    pub fn stop(&mut self, env: Env) {
+        self.running.stop();
+        if let Some(cleanup) = self.cleanup.take() {
+            // The hook only repeats the stop; one that cannot be removed does no harm.
+            let _ = env.remove_env_cleanup_hook(cleanup);
+        }
+    }
+}
+
+fn public_statistics(cells: &Float64Array) -> HeapReading {
+    let cells: &[f64] = cells.as_ref();
+    let cell = |index: usize| cells.get(index).copied().map_or(0, convert);
+    HeapReading { used: cell(1), external: cell(2), total: cell(3), limit: cell(4), malloced: cell(5) }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates; counts and bytes are whole numbers below 2^53"
+)]
+fn convert(value: f64) -> u64 {
+    value as u64
+}
