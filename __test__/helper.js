@@ -1,0 +1,102 @@
+'use strict'
+
+// What several tests need: a probe in a directory of its own, a server on a free port, requests, and waiting for a
+// condition. No test sleeps for a fixed time.
+
+const assert = require('node:assert/strict')
+const fs = require('node:fs')
+const http = require('node:http')
+const os = require('node:os')
+const path = require('node:path')
+const { setTimeout: wait } = require('node:timers/promises')
+const { start } = require('../index.js')
+
+const DEADLINE_MS = 15_000
+// Odd, and of another source than the tests' own timers, so that it is not among those a probe counts.
+const POLL_MS = 6
+
+/** Starts a probe that writes below a fresh directory; both are gone after the test. */
+function startProbe (t, options = {}) {
+  const directory = makeDirectory(t)
+  const probe = start({ directory, service: 'test', preset: 'test', floors: 'natural', tickMs: 20, triggers: false, ...options })
+  t.after(() => probe.stop())
+  return probe
+}
+
+/** A fresh directory, removed after the test. */
+function makeDirectory (t) {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'leakprobe-test-'))
+  t.after(() => fs.rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+/** Listens on a free port; returns it. Connections are closed after the test. */
+async function listen (t, server) {
+  await new Promise((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    server.closeAllConnections?.()
+    return new Promise((resolve) => server.close(resolve))
+  })
+  return server.address().port
+}
+
+/** One request; resolves with status and body. */
+function request (port, target, { method = 'GET', headers, agent, body } = {}) {
+  return new Promise((resolve, reject) => {
+    const outgoing = http.request({ port, host: '127.0.0.1', path: target, method, headers, agent }, (response) => {
+      const chunks = []
+      response.on('data', (chunk) => chunks.push(chunk))
+      response.on('end', () => resolve({ status: response.statusCode, body: Buffer.concat(chunks).toString() }))
+      response.on('error', reject)
+    })
+    outgoing.on('error', reject)
+    outgoing.end(body)
+  })
+}
+
+/** Waits until `condition()` is true; what it throws counts as false and is told when time is up. */
+async function until (condition, what = 'the condition holds') {
+  const before = Date.now()
+  let last
+  for (;;) {
+    try {
+      const result = await condition()
+      if (result) return result
+      last = undefined
+    } catch (error) {
+      last = error
+    }
+    if (Date.now() - before > DEADLINE_MS) assert.fail(`waited ${DEADLINE_MS} ms until ${what}${last ? `: ${last.message}` : ''}`)
+    await wait(POLL_MS)
+  }
+}
+
+/** Requests counted so far, by route. */
+function counts (probe) {
+  return Object.fromEntries(probe.stats().routes.map(({ route, requests }) => [route, requests]))
+}
+
+/** Waits until exactly these requests are counted, by route. */
+async function countsAre (probe, expected) {
+  try {
+    await until(() => isDeepEqual(counts(probe), expected))
+  } catch {
+    assert.deepEqual(counts(probe), expected)
+  }
+}
+
+/** The route as counted, with how its requests ended; undefined before the first. */
+function routeOf (probe, name) {
+  return probe.stats().routes.find(({ route }) => route === name)
+}
+
+function isDeepEqual (a, b) {
+  try {
+    assert.deepEqual(a, b)
+    return true
+  } catch {
+    return false
+  }
+}
+
+module.exports = { startProbe, makeDirectory, listen, request, until, counts, countsAre, routeOf }

@@ -1,0 +1,42 @@
+'use strict'
+
+const assert = require('node:assert/strict')
+const { test } = require('node:test')
+const { median, summarise, table } = require('../benchmark/request/result.js')
+const { countCargo, countNode } = require('../scripts/test/suite.js')
+
+test('cargo summaries are added up over all test binaries', () => {
+  const output = [
+    'running 3 tests',
+    'test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s',
+    'test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s'
+  ].join('\n')
+
+  assert.deepEqual(countCargo(output), { passed: 7, failed: 2, skipped: 1 })
+})
+
+test('a cancelled JavaScript test counts as failed', () => {
+  const output = 'ℹ tests 9\nℹ suites 0\nℹ pass 5\nℹ fail 1\nℹ cancelled 1\nℹ skipped 1\nℹ todo 1\nℹ duration_ms 12.5\n'
+
+  assert.deepEqual(countNode(output), { passed: 5, failed: 2, skipped: 2 })
+})
+
+test('a runner that printed no summary counts nothing', () => {
+  assert.deepEqual(countNode('segmentation fault'), { passed: 0, failed: 0, skipped: 0 })
+})
+
+test('the median of an even number of values lies between the middle two', () => {
+  assert.equal(median([4, 1, 3, 2]), 2.5)
+  assert.equal(median([9, 1, 5]), 5)
+})
+
+test('a disturbance of a whole benchmark round cancels out of ratios and differences', () => {
+  const none = [{ requestsPerSecond: 100, cpuUs: 10 }, { requestsPerSecond: 50, cpuUs: 20 }]
+  const probe = [{ requestsPerSecond: 90, cpuUs: 11 }, { requestsPerSecond: 45, cpuUs: 21 }]
+
+  const [, result] = summarise(new Map([['none', none], ['leakprobe', probe]]))
+
+  assert.equal(result.throughputRatio.median, 0.9)
+  assert.equal(result.addedCpuUs.median, 1)
+  assert.match(table('http', summarise(new Map([['none', none], ['leakprobe', probe]]))), /\| leakprobe +\| +68 \| +0.900 \| +16.00 \| +\+1.00 \|/)
+})

@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+'use strict'
+
+// The command line is in the addon; this hands over what is typed, and prints what comes back.
+
+const { loadNative } = require('./lib/native')
+
+// A reader that went away (`leakprobe report DIR | head`) is no error.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
+
+try {
+  const width = process.stdout.columns ?? 100
+  const color = process.stdout.isTTY === true && process.env.NO_COLOR === undefined
+  const { code, stdout, stderr } = loadNative().runCli(process.argv.slice(2), width, color)
+  process.stdout.write(stdout)
+  process.stderr.write(stderr)
+  process.exitCode = code
+} catch (error) {
+  process.stderr.write(`leakprobe: ${error.message}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,360 @@
+/// <reference types="node" />
+
+import type { EventEmitter } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+
+/** Version of this package. */
+export const version: string
+
+/**
+ * Starts watching this process. At most one probe runs per process; where `leakprobe/register` has started one already,
+ * that one is returned, with the options of the config file and the environment.
+ *
+ * @throws an error with a `code` of {@link ErrorCode}
+ */
+export function start (options?: Options): Probe
+
+/**
+ * Middleware for hono on Node (`@hono/node-server`): `app.use(honoRoutes())` before the routes. hono keeps the matched
+ * route to itself; without this line its paths are normalised.
+ */
+export function honoRoutes (): (context: any, next: () => Promise<void>) => Promise<void>
+
+/** A running probe. Its listeners are called on the app thread. */
+export interface Probe extends EventEmitter {
+  /** Counters, routes, readings of the process, and the probe's own cost, as of now. */
+  stats (): Stats
+
+  /** What leaks, by route, as of now; the same as `report.json`. */
+  report (): Report
+
+  /**
+   * Writes an incident. Resolves when it is complete on disk, heap snapshot included; the process stays alive until then,
+   * for 10 minutes at most. Rejects with `LEAKPROBE_ERR_CAPTURE` where that fails or the probe is stopped meanwhile.
+   */
+  capture (options?: CaptureOptions): Promise<Incident>
+
+  /**
+   * Runs `work` as one request of the route `name`, for what is not HTTP. Returns what `work` returns and throws what it
+   * throws; a promise that it returns ends the request when it settles.
+   */
+  track<T> (name: string, work: () => T): T
+
+  /**
+   * Names the route of a request; wins over the framework and over `routeOf`. Takes Node's request, fastify's request, and
+   * the contexts of koa and hono. A name that begins with `/` gets the request's method in front.
+   */
+  setRoute (request: IncomingMessage | { raw: unknown } | { req: unknown } | { env: unknown }, name: string): void
+
+  /** Undoes everything and writes the last report. A second call does nothing. */
+  stop (): Promise<void>
+
+  /** A rule concluded something. */
+  on (event: 'finding', listener: (finding: Leak) => void): this
+  /** An incident was written; once more when its heap snapshot is there. */
+  on (event: 'incident', listener: (incident: Incident) => void): this
+  /** Something went wrong in the background. Without a listener it is not thrown, it stands in the capabilities only. */
+  on (event: 'error', listener: (error: Error & { code: string }) => void): this
+  on (event: string | symbol, listener: (...args: any[]) => void): this
+}
+
+/** Options of {@link start}. Each can also stand in `leakprobe.config.json` and, but for `routeOf`, in the environment. */
+export interface Options {
+  /** Defaults of the other options: `production`, or `test`, which reaches a verdict in seconds. Default `production`. */
+  preset?: 'production' | 'test'
+  /** Where evidence is kept; `false`: nothing on disk. Default `.leakprobe` in the working directory. */
+  directory?: string | false
+  /** Name of the service, a folder's name. Default: `name` of the package.json nearest to the main script, else `app`. */
+  service?: string
+  /**
+   * Names a request's route, called when its response is out; `undefined` leaves it to the framework and the path. A name
+   * that begins with `/` gets the request's method in front. What it throws never reaches the application.
+   */
+  routeOf?: (request: IncomingMessage) => string | undefined
+  /** Templates such as `GET /pages/:revision`, for servers without a known router. Default none. */
+  routes?: string[]
+  /** Routes told apart, 1 to 5 000; later ones are counted as `other`. Default 500. */
+  maxRoutes?: number
+  /** Length of a window, ms, 100 to 3 600 000. Default 10 000 (`test`: 1 000). */
+  windowMs?: number
+  /** Time after the start that is kept out of the attribution, ms, 0 to 86 400 000. Default 60 000 (`test`: 2 000). */
+  warmUpMs?: number
+  /** Between two counts of listeners and timers, ms, 10 to 10 000. Default 250. */
+  tickMs?: number
+  /**
+   * Where floors come from: major collections that happen anyway (`natural`), or a full collection in the app thread once
+   * per `floorIntervalMs` while requests come in (`forced`). Default `natural` (`test`: `forced`).
+   */
+  floors?: 'natural' | 'forced'
+  /** Between two forced collections, ms, 100 to 3 600 000. Default 1 000. */
+  floorIntervalMs?: number
+  /** Most of the time that forced collections may take, a share, 0.001 to 0.5. Default 0.05. */
+  floorPauseShare?: number
+  /** Between two writings of the report, ms, 100 to 3 600 000. Default 10 000 (`test`: 1 000). */
+  reportIntervalMs?: number
+  /** A second place where the report is kept current, besides the directory; `false`: none. Default `false`. */
+  reportFile?: string | false
+  /** Triggers in place of the default ones; `false`: none. */
+  triggers?: Trigger[] | false
+  /** Incidents kept, 1 to 10 000; the oldest go first. Default 20. */
+  maxIncidents?: number
+  /** Bytes that all incidents together may take, from 1 048 576. Default 1 073 741 824. */
+  maxIncidentBytes?: number
+  /** Records that may wait for the background thread, 64 to 1 048 576; more are dropped and counted. Default 16 384. */
+  queueCapacity?: number
+  /** A trigger's heap snapshot is not taken when its predicted pause is longer, ms, 0 to 3 600 000. Default 5 000 (`test`: 20 000). */
+  maxSnapshotPauseMs?: number
+  /** Parts to do without, so that their fallback is used. Default none. */
+  without?: Array<'native-heap-statistics' | 'native-gc' | 'listener-hooks' | 'timer-hooks' | 'loop-idle-time'>
+}
+
+/** A condition with its limits and what to do when it holds. */
+export interface Trigger {
+  /** Unique, 1 to 40 lower-case letters, digits and dashes; part of the incident's folder name. */
+  name: string
+  /** What has to hold. */
+  when: Condition
+  /** Globs of routes, `*` matches any text; only for `latency`. Default every route. */
+  routes?: string[]
+  /** The condition must hold this long without a break, ms. Default 30 000 (`test`: 3 000); for `stall` 0. */
+  forMs?: number
+  /** After a trip the value must fall below this share of the threshold before the trigger arms again. Default 0.8. */
+  clearRatio?: number
+  /** Not judged before this age of the probe, ms. Default 60 000 (`test`: 3 000). */
+  warmUpMs?: number
+  /** At least this long between two trips, ms. Default 600 000 (`test`: 30 000). */
+  cooldownMs?: number
+  /** Trips in any hour, 1 to 3 600. Default 4 (`test`: 60). */
+  maxPerHour?: number
+  /** Also take a heap snapshot. Default `false`. */
+  heapSnapshot?: boolean
+}
+
+/** What a trigger watches. */
+export type Condition =
+  /** A route's latency quantile (default 0.95) over the last `forMs`, with at least `minRequests` (default 20) in them. */
+  | { type: 'latency', aboveMs: number, quantile?: number, minRequests?: number }
+  /** Used heap as a share, 0.01 to 1, of V8's heap limit or the cgroup's memory limit, the smaller. */
+  | { type: 'heap', aboveShare: number }
+  /** The event loop has not turned for this long, ms, from 50. */
+  | { type: 'stall', aboveMs: number }
+  /** Listeners on shared emitters, a count. */
+  | { type: 'listeners', above: number }
+  /** Live timers, a count. */
+  | { type: 'timers', above: number }
+
+/** Options of {@link Probe.capture}. */
+export interface CaptureOptions {
+  /** Also take a heap snapshot: the app stands still for it, 50 to 110 ms per MB of heap. Default `false`. */
+  heapSnapshot?: boolean
+  /** Part of the incident's folder name, 1 to 40 letters, digits, dots, dashes and underscores. Default `manual`. */
+  reason?: string
+}
+
+/** A directory of evidence on disk. */
+export interface Incident {
+  /** Unique among the incidents of the service. */
+  id: string
+  /** Its folder; absent where nothing is kept on disk. */
+  directory?: string
+  /** Name of the trigger, or the reason given to `capture()`. */
+  reason: string
+  /** State of the heap snapshot; absent where none was asked for. */
+  heapSnapshot?: { state: string, [detail: string]: unknown }
+  /** More, as documented for `incident.json`. */
+  [field: string]: unknown
+}
+
+/** An estimate with its interval. */
+export interface Estimate {
+  /** Best estimate. */
+  value: number
+  /** Lower end of the interval. */
+  low: number
+  /** Upper end of the interval. */
+  high: number
+  /** `bytes`, `listeners` or `timers`. */
+  unit: string
+}
+
+/** A distribution of durations, ms; resolution 6 %. */
+export interface Distribution {
+  /** How many. */
+  count: number
+  /** Median. */
+  p50: number
+  /** 95th percentile. */
+  p95: number
+  /** 99th percentile. */
+  p99: number
+  /** Largest. */
+  max: number
+  /** Mean. */
+  mean: number
+}
+
+/** Counters and distributions of one route since the start. */
+export interface RouteStats {
+  /** Its name: method and template, `(not found)`, `other`, or a name that was given. */
+  route: string
+  /** Requests that ended, however they did. */
+  requests: number
+  /** Of them: connection closed before the response was out. */
+  aborted: number
+  /** Of them: became another protocol. */
+  upgraded: number
+  /** Of them: status 500 and above, or a tracked job that failed. */
+  failed: number
+  /** Durations of all that finished; absent without any. */
+  durationMs?: Distribution
+  /** The same over the last full window. */
+  recentMs?: Distribution
+  /** Mean share of app-thread time per request, ms. */
+  threadMs: number
+  /** Mean number of requests in flight during one of this route, itself included. */
+  overlap: number
+  /** Mean used-heap difference, end minus start, bytes. Jitters with collections: not a leak by itself. */
+  heapDelta: number
+  /** Mean share of bytes allocated on the JS heap. */
+  allocated: number
+  /** Mean external-memory difference, bytes. */
+  externalDelta: number
+  /** Kept per request, by resource; absent while there is not enough data. */
+  kept?: { heap?: Estimate, external?: Estimate, listeners?: Estimate, timers?: Estimate }
+}
+
+/** What {@link Probe.stats} returns. */
+export interface Stats {
+  /** `leakprobe.stats/1`. */
+  schema: string
+  /** Time since the probe's start, ms. */
+  uptimeMs: number
+  /** All routes with at least one request, most requests first. */
+  routes: RouteStats[]
+  /** Requests in flight at the last tick, and the age of the oldest, ms. */
+  inFlight: { count: number, oldestMs: number }
+  /** Collections since the start; `floor` is the used heap after the last major one, bytes. */
+  gc: { minor: number, major: number, pauseMs: number, maxPauseMs: number, floor?: number }
+  /** The last reading of the app thread, bytes and counts; absent before the first tick. */
+  heap?: { used: number, total: number, limit: number, external: number, malloced: number, listeners?: number, timers?: number }
+  /** The last reading from `/proc` and the cgroup; absent where neither can be read. */
+  process?: Record<string, unknown>
+  /** State of every trigger, with one sentence why. */
+  triggers: Array<{ name: string, state: string, because: string, trips: number, throttled: number }>
+  /** The probe's own cost. */
+  cost: Cost
+}
+
+/** What the probe itself cost. */
+export interface Cost {
+  /** Measured time on the app thread per request, ns; one request in 64 is timed. */
+  perRequestNs: number
+  /** CPU of the probe's threads, ms. */
+  cpuMs: number
+  /** Memory of the probe, bytes. */
+  bytes: number
+  /** Shadows made. */
+  freezes: number
+  /** Pauses of the app thread that the probe caused, ms. */
+  pauseMs: { max: number, total: number }
+  /** What was dropped, by queue. */
+  dropped: Record<string, number>
+}
+
+/** Whether one thing works in this process. */
+export interface Capability {
+  /** How it works, if it does. */
+  state: 'native' | 'fallback' | 'off' | 'absent'
+  /** Where the numbers come from, or why they do not. */
+  because: string
+}
+
+/** A finding with a route and a kind. */
+export interface Leak {
+  /** Fingerprint: the same in every process and after every restart. */
+  id: string
+  /** The route whose requests keep it. */
+  route: string
+  /** All routes that it may be, when their traffic cannot be told apart. */
+  routes: string[]
+  /** What kind of leak it is. */
+  kind: 'collection' | 'listener' | 'timer' | 'closure' | 'native' | 'unknown'
+  /** What grows. */
+  resource: string
+  /** Share of resamples in which the route keeps something, at most 0.99. */
+  confidence: number
+  /** Start of the observations that show it, RFC 3339. */
+  since: string
+  /** What one request keeps. */
+  perRequest: Estimate
+  /** What it amounts to over the observations, and per hour at their traffic. */
+  growth: { perHour: number, total: number, unit: string }
+  /** Until the heap limit at this rate, ms; absent where nothing approaches it. */
+  timeToLimitMs?: number
+  /** The witnesses. */
+  evidence: Array<{ by: string, [detail: string]: unknown }>
+}
+
+/** What {@link Probe.report} returns. */
+export interface Report {
+  /** `leakprobe.report/1`. */
+  schema: string
+  /** Whose report it is. */
+  process: {
+    /** Process id. */
+    pid: number
+    /** Start of the probe, RFC 3339. */
+    startedAt: string
+    /** Time since then, ms. */
+    uptimeMs: number
+    /** `process.version`. */
+    node: string
+    /** Name of the service. */
+    service: string
+    /** What works in this process, by which source, and why not where it does not. */
+    capabilities: Record<string, Capability>
+  }
+  /** The conclusion in one word. */
+  verdict: 'leaking' | 'suspect' | 'clear' | 'learning'
+  /** What leaks, largest first. */
+  leaks: Leak[]
+  /** Routes that got slower; empty in this version. */
+  slowdowns: unknown[]
+  /** Hypotheses ruled out or supported; empty in this version. */
+  hypotheses: unknown[]
+  /** The routes with the most requests, at most 50. */
+  routes: RouteStats[]
+  /** What the probe itself cost. */
+  cost: Cost
+}
+
+/** Codes of the errors thrown here. */
+export type ErrorCode =
+  /** An option is unknown, of the wrong type or out of range: see `option`, `expected`, `received`, `source`. */
+  | 'LEAKPROBE_ERR_OPTION'
+  /** The config file cannot be read or parsed: see `file`, `line`, `column`. */
+  | 'LEAKPROBE_ERR_CONFIG_FILE'
+  /** The addon is missing or made for another platform. */
+  | 'LEAKPROBE_ERR_NATIVE'
+  /** A probe is running already. */
+  | 'LEAKPROBE_ERR_ALREADY_STARTED'
+  /** `start()` in a worker thread. */
+  | 'LEAKPROBE_ERR_WORKER'
+  /** The probe is stopped. */
+  | 'LEAKPROBE_ERR_STOPPED'
+  /** The incident could not be captured. */
+  | 'LEAKPROBE_ERR_CAPTURE'
+  /** An argument of another function is wrong: see `argument`, `expected`, `received`. */
+  | 'LEAKPROBE_ERR_ARGUMENT'
+  /** The directory cannot be made or written to. */
+  | 'LEAKPROBE_ERR_DIRECTORY'
+  /** An incident needs a directory, and this probe keeps nothing on disk. */
+  | 'LEAKPROBE_ERR_NO_DIRECTORY'
+  /** The background thread cannot be started. */
+  | 'LEAKPROBE_ERR_THREAD'
+  /** No such incident waits for a heap snapshot. */
+  | 'LEAKPROBE_ERR_UNKNOWN_INCIDENT'
+  /** Too many captures wait to be written. */
+  | 'LEAKPROBE_ERR_BUSY'
+  /** A file, a pipe or a text could not be made. */
+  | 'LEAKPROBE_ERR_IO'

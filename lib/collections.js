@@ -1,0 +1,26 @@
+'use strict'
+
+// Collections through perf_hooks, for where the addon cannot see them itself. The observer runs after the fact, so the
+// heap before a collection is unknown here.
+
+const { PerformanceObserver, constants } = require('node:perf_hooks')
+const { writeHeapStatistics, needsCells } = require('./heap-statistics')
+
+const KINDS = new Map([
+  [constants.NODE_PERFORMANCE_GC_MINOR, 0],
+  [constants.NODE_PERFORMANCE_GC_MAJOR, 1],
+  [constants.NODE_PERFORMANCE_GC_INCREMENTAL, 2],
+  [constants.NODE_PERFORMANCE_GC_WEAKCB, 3]
+])
+
+/** Tells `gc(kind, pauseMs)` of every collection until the returned function is called. */
+function watchCollections (gc, cells) {
+  const observer = new PerformanceObserver((list) => {
+    if (needsCells(cells)) writeHeapStatistics(cells)
+    for (const entry of list.getEntries()) gc(KINDS.get(entry.detail?.kind) ?? 0, entry.duration)
+  })
+  observer.observe({ entryTypes: ['gc'] })
+  return () => observer.disconnect()
+}
+
+module.exports = { watchCollections }

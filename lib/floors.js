@@ -1,0 +1,45 @@
+'use strict'
+
+// Floors on demand: a full collection in the app's own thread once per floorIntervalMs, only while requests come in and
+// never for more than floorPauseShare of the time. For the preset `test`; in production only natural collections count.
+
+const timers = require('node:timers')
+const v8 = require('node:v8')
+const vm = require('node:vm')
+const { performance } = require('node:perf_hooks')
+
+const { setInterval, clearInterval } = timers
+
+/** Collects until the returned function is called. `requests.started` says whether traffic came. */
+function forceFloors ({ requests, addPause, floorIntervalMs, floorPauseShare }) {
+  const collect = collector()
+  let seen = requests.started
+  let notBefore = 0
+
+  function floor () {
+    const now = performance.now()
+    if (requests.started === seen || now < notBefore) return
+    seen = requests.started
+    collect()
+    const pauseMs = performance.now() - now
+    notBefore = now + pauseMs / floorPauseShare
+    addPause(pauseMs)
+  }
+
+  const interval = setInterval(floor, floorIntervalMs)
+  interval.unref()
+  return () => clearInterval(interval)
+}
+
+// The flag only decides whether contexts made while it is set get a `gc`, so it is put back at once.
+function collector () {
+  if (typeof globalThis.gc === 'function') return globalThis.gc
+  v8.setFlagsFromString('--expose-gc')
+  try {
+    return vm.runInNewContext('gc')
+  } finally {
+    v8.setFlagsFromString('--no-expose-gc')
+  }
+}
+
+module.exports = { forceFloors }

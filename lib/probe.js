@@ -1,0 +1,231 @@
+'use strict'
+
+// A running probe: wires the watchers of lib/ to the addon, and undoes all of it in stop().
+
+const { EventEmitter } = require('node:events')
+const { IncomingMessage } = require('node:http')
+const channels = require('node:diagnostics_channel')
+const { codedError, fromNative, describe } = require('./errors')
+const { loadNative, callNative } = require('./native')
+const { makeCells, agree, needsCells, seesCollections, writeHeapStatistics } = require('./heap-statistics')
+const { watchCollections } = require('./collections')
+const { watchRequests } = require('./requests')
+const { watchUpgrades } = require('./upgrades')
+const { watchListeners } = require('./listeners')
+const { watchTimers } = require('./timers')
+const { startTick } = require('./tick')
+const { forceFloors } = require('./floors')
+const { Captures } = require('./captures')
+const { createRoutes } = require('./routes')
+const { kRoute } = require('./symbols')
+
+const findings = channels.channel('leakprobe:finding')
+const incidents = channels.channel('leakprobe:incident')
+
+const FINISHED = 0
+const FAILED = 3
+
+class Probe extends EventEmitter {
+  #native
+  #hot
+  #cells
+  #routes
+  #captures
+  #onStop
+  #undo = []
+
+  /**
+   * `options` are complete (lib/options.js); `onStop` is called once; `capability` is one that the caller knows of:
+   * name, state, because. Throws a coded error when it cannot start.
+   */
+  constructor (options, onStop, capability) {
+    super()
+    this.#onStop = onStop
+    const { NativeProbe } = loadNative()
+    const cells = this.#cells = makeCells()
+    const native = this.#native = callNative(() =>
+      new NativeProbe(nativeOptions(options), cells, (kind, json) => this.#onEvent(kind, json)))
+    agree(cells, native)
+    try {
+      if (capability !== undefined) native.setCapability(...capability)
+      this.#watch(native, options)
+    } catch (error) {
+      this.#stop()
+      throw error
+    }
+  }
+
+  /** Counters, routes, readings of the process, the probe's own cost. */
+  stats () {
+    return JSON.parse(this.#call((native) => native.stats()))
+  }
+
+  /** What leaks, by route. */
+  report () {
+    return JSON.parse(this.#call((native) => native.report()))
+  }
+
+  /** Writes an incident; resolves with it when it is complete on disk, heap snapshot included. */
+  async capture ({ heapSnapshot = false, reason = 'manual' } = {}) {
+    if (typeof heapSnapshot !== 'boolean') refuse('heapSnapshot', 'true or false', heapSnapshot)
+    if (typeof reason !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/.test(reason)) {
+      refuse('reason', 'a name of 1 to 40 letters, digits, dots, dashes and underscores', reason)
+    }
+    const id = this.#call((native) => native.capture(reason, heapSnapshot))
+    return this.#captures.completed(id)
+  }
+
+  /** Runs `work` as one request of the route `name`; returns what it returns, throws what it throws. */
+  track (name, work) {
+    if (typeof name !== 'string' || name === '') refuse('name', 'a string that is not empty', name)
+    if (typeof work !== 'function') refuse('work', 'a function', work)
+    if (this.#native === undefined) return work()
+    const route = this.#routes.idOfName(name)
+    const handle = this.#begin()
+    let result
+    try {
+      result = work()
+    } catch (error) {
+      this.#finish(handle, route, FAILED)
+      throw error
+    }
+    if (typeof result?.then !== 'function') {
+      this.#finish(handle, route, FINISHED)
+      return result
+    }
+    return result.then((value) => {
+      this.#finish(handle, route, FINISHED)
+      return value
+    }, (error) => {
+      this.#finish(handle, route, FAILED)
+      throw error
+    })
+  }
+
+  /** Names the route of a request; wins over every other source. Also takes fastify's request and koa's context. */
+  setRoute (request, name) {
+    if (typeof name !== 'string' || name === '') refuse('name', 'a string that is not empty', name)
+    if (request === null || typeof request !== 'object') refuse('request', 'a request', request)
+    rawRequest(request)[kRoute] = { name }
+  }
+
+  /** Undoes everything; the last report is written. Again: nothing. */
+  async stop () {
+    this.#stop()
+  }
+
+  #watch (native, options) {
+    const hot = this.#hot = native.hot()
+    const cells = this.#cells
+    const without = (part) => options.without.includes(part)
+    const state = (name) => (state, because) => native.setCapability(name, state, because)
+
+    this.#captures = new Captures(native)
+    this.#undo.push(() => this.#captures.stop())
+
+    const routes = this.#routes = createRoutes({ options, intern: (name) => native.route(name), setCapability: state('routes') })
+    this.#undo.push(() => routes.stop())
+    const upgrades = watchUpgrades({ hot, cells, routes, onServer: () => routes.serverSeen() })
+    this.#undo.push(() => upgrades.stop())
+    const requests = watchRequests({
+      hot,
+      cells,
+      routes,
+      onServer: (server) => upgrades.watch(server),
+      addCost: (ns, count) => native.addCost(ns, count)
+    })
+    this.#undo.push(() => requests.stop())
+
+    if (!seesCollections(cells)) this.#undo.push(watchCollections(hot.gc, cells))
+
+    const listeners = without('listener-hooks') ? undefined : watchListeners({
+      full: (most) => native.setCapability('listeners', 'native', `looking at shared emitters; a lower bound, because more than ${most} are shared`)
+    })
+    if (listeners !== undefined) this.#undo.push(() => listeners.stop())
+    if (listeners !== undefined) native.setCapability('listeners', 'native', 'looking at emitters that hold several listeners for one event, and at process')
+    else native.setCapability('listeners', 'off', 'switched off by the option `without`')
+
+    const timers = watchTimers({ state: state('timers'), hooks: !without('timer-hooks') })
+    this.#undo.push(() => timers.stop())
+    this.#undo.push(startTick({ hot, cells, tickMs: options.tickMs, listeners, timers }))
+
+    if (options.floors === 'forced') {
+      const { floorIntervalMs, floorPauseShare } = options
+      this.#undo.push(forceFloors({ requests, addPause: (ms) => native.addPause(ms), floorIntervalMs, floorPauseShare }))
+      native.setCapability('floors', 'native', `a full collection every ${floorIntervalMs} ms while requests come in, in the app thread, for at most ${floorPauseShare} of the time`)
+    } else {
+      native.setCapability('floors', 'native', 'major collections that happen anyway')
+    }
+
+    const onExit = () => this.#stop()
+    process.on('exit', onExit)
+    this.#undo.push(() => process.removeListener('exit', onExit))
+  }
+
+  #begin () {
+    if (needsCells(this.#cells)) writeHeapStatistics(this.#cells)
+    return this.#hot.begin()
+  }
+
+  #finish (handle, route, outcome) {
+    if (this.#native === undefined) return
+    if (needsCells(this.#cells)) writeHeapStatistics(this.#cells)
+    this.#hot.finish(handle, route, 0, outcome)
+  }
+
+  #call (use) {
+    if (this.#native === undefined) throw codedError('LEAKPROBE_ERR_STOPPED')
+    return callNative(() => use(this.#native))
+  }
+
+  #onEvent (kind, json) {
+    if (this.#native === undefined) return
+    const value = JSON.parse(json)
+    if (kind === 'heap-snapshot') {
+      this.#captures.takeHeapSnapshot(value.id)
+    } else if (kind === 'finding') {
+      findings.publish(value)
+      this.emit('finding', value)
+    } else if (kind === 'incident') {
+      this.#captures.seen(value)
+      incidents.publish(value)
+      this.emit('incident', value)
+    } else if (kind === 'error' && this.listenerCount('error') > 0) {
+      this.emit('error', fromNative(new Error(json)))
+    }
+  }
+
+  #stop () {
+    const native = this.#native
+    if (native === undefined) return
+    this.#native = undefined
+    for (const undo of this.#undo.splice(0).reverse()) undo()
+    native.stop()
+    // The addon may hold our event callback, and so this object, for as long as its own object lives.
+    this.#hot = this.#routes = this.#captures = undefined
+    this.#onStop()
+  }
+}
+
+// Frameworks wrap Node's request: fastify under `raw`, koa's context under `req`, hono's under `env.incoming`.
+function rawRequest (request) {
+  return [request, request.raw, request.req, request.env?.incoming].find((one) => one instanceof IncomingMessage) ?? request
+}
+
+function refuse (argument, expected, received) {
+  throw codedError('LEAKPROBE_ERR_ARGUMENT', { argument, expected, received: describe(received) })
+}
+
+// The recorder reads flat options, and what the measuring and judging need under `core`.
+function nativeOptions (options) {
+  const { maxRoutes, windowMs, warmUpMs, triggers, routeOf, ...rest } = options
+  return JSON.stringify({
+    ...rest,
+    directory: options.directory || null,
+    reportFile: options.reportFile || null,
+    node: process.version,
+    core: { maxRoutes, windowMs, warmUpMs, triggers }
+  })
+}
+
+module.exports = { Probe }

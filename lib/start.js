@@ -1,0 +1,44 @@
+'use strict'
+
+// At most one probe per process, also when two copies of this package are installed: the running one is kept under a
+// registered symbol on `process`.
+
+const { isMainThread } = require('node:worker_threads')
+const { codedError } = require('./errors')
+const { readOptions } = require('./options')
+const { Probe } = require('./probe')
+
+const kRunning = Symbol.for('leakprobe.running')
+
+/**
+ * Starts a probe. Where `leakprobe/register` has started one already, that one is returned, and `given` is only checked:
+ * the options of register's (config file, environment) stay in force.
+ */
+function start (given) {
+  if (!isMainThread) throw codedError('LEAKPROBE_ERR_WORKER')
+  const options = readOptions(given)
+  const running = process[kRunning]
+  if (running?.byRegister) return running.probe
+  return launch(options, { byRegister: false })
+}
+
+/** Starts register's probe. An unwritable directory does not stop it: it then keeps nothing on disk, and says so. */
+function startByRegister () {
+  const options = readOptions()
+  try {
+    return launch(options, { byRegister: true })
+  } catch (error) {
+    if (error.code !== 'LEAKPROBE_ERR_DIRECTORY') throw error
+    const because = `nothing is kept on disk: ${error.message}`
+    return launch({ ...options, directory: false }, { byRegister: true, capability: ['directory', 'absent', because] })
+  }
+}
+
+function launch (options, { byRegister, capability }) {
+  if (process[kRunning] !== undefined) throw codedError('LEAKPROBE_ERR_ALREADY_STARTED')
+  const probe = new Probe(options, () => { delete process[kRunning] }, capability)
+  Object.defineProperty(process, kRunning, { value: { probe, byRegister }, configurable: true, enumerable: false })
+  return probe
+}
+
+module.exports = { start, startByRegister }

@@ -1,0 +1,61 @@
+'use strict'
+
+// Runs one test runner, shows its output as it comes, and counts from the summaries that it prints.
+
+const { spawn } = require('node:child_process')
+
+/**
+ * @param {{ name: string, command: string, args: string[], cwd: string, summary: 'cargo' | 'node' }} suite
+ * @returns {Promise<{ name: string, passed: number, failed: number, skipped: number, seconds: number }>}
+ */
+function runSuite ({ name, command, args, cwd, summary }) {
+  process.stdout.write(`\n── ${name} ──\n`)
+  const started = Date.now()
+  const child = spawn(command, args, { cwd, env: environment(), stdio: ['ignore', 'pipe', 'inherit'] })
+  let output = ''
+  child.stdout.setEncoding('utf8')
+  child.stdout.on('data', (text) => {
+    output += text
+    process.stdout.write(text)
+  })
+  return new Promise((resolve) => {
+    const end = (code, problem) => {
+      const counts = summary === 'cargo' ? countCargo(output) : countNode(output)
+      // A runner that fails without naming a test has failed all the same.
+      if (code !== 0 && counts.failed === 0) {
+        process.stdout.write(`${name}: ${problem}\n`)
+        counts.failed = 1
+      }
+      resolve({ name, ...counts, seconds: Math.round((Date.now() - started) / 1000) })
+    }
+    child.once('error', (error) => end(1, error.message))
+    child.once('close', (code, signal) => end(code, `${command} ended with ${signal ?? `code ${code}`}`))
+  })
+}
+
+// Settings of the shell must not change what is tested; a test runner inside a test runner would report to the outer one.
+function environment () {
+  const foreign = (name) => name.startsWith('LEAKPROBE_') || name === 'NODE_TEST_CONTEXT' || name === 'NODE_OPTIONS'
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign(name)))
+}
+
+// One line per test binary: `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
+function countCargo (output) {
+  const counts = { passed: 0, failed: 0, skipped: 0 }
+  for (const [, passed, failed, ignored] of output.matchAll(/^test result: .*?(\d+) passed; (\d+) failed; (\d+) ignored/gm)) {
+    counts.passed += Number(passed)
+    counts.failed += Number(failed)
+    counts.skipped += Number(ignored)
+  }
+  return counts
+}
+
+// The lines at the end of the spec reporter: `ℹ pass 3`.
+function countNode (output) {
+  const last = (word) => Number([...output.matchAll(new RegExp(`^ℹ ${word} (\\d+)$`, 'gm'))].at(-1)?.[1] ?? 0)
+  return { passed: last('pass'), failed: last('fail') + last('cancelled'), skipped: last('skipped') + last('todo') }
+}
+
+module.exports.countCargo = countCargo
+module.exports.countNode = countNode
+module.exports.runSuite = runSuite
