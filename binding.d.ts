@@ -41,7 +41,10 @@ export declare class NativeProbe {
   beginHeapSnapshot(id: string): number
   /** V8 has written it, or could not. */
   endHeapSnapshot(id: string, pauseMs: number, error?: string | undefined | null): void
-  /** Undoes everything and joins the thread. Again: nothing. */
+  /**
+   * Undoes everything, joins the thread and frees what it held. Again: nothing. An environment that is torn down
+   * without it does the same when it frees this object.
+   */
   stop(): void
 }
 

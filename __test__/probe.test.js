@@ -69,6 +69,7 @@ test('with heap statistics and collections from JavaScript requests are counted 
   for (let i = 0; i < 300; i++) await request(port, '/grow')
 
   await countsAre(probe, { 'GET /grow': 300 })
+  assert.ok(kept.length === 300 && probe.stats().heap.used > 300 * 20_000 * 4, `heap in use: ${probe.stats().heap.used}`)
   await until(() => {
     const { gc } = probe.stats()
     return gc.minor + gc.major > 0

@@ -16,7 +16,7 @@ const { History, statusLine, table } = require('./narrator/table.js')
 const { Watch } = require('./narrator/watch.js')
 
 const CONFIG = require('./leakprobe.config.json')
-const DIRECTORY = path.join(__dirname, '.leakprobe')
+const RUNS = path.join(__dirname, '.leakprobe')
 const BIN = path.join(__dirname, '..', 'bin.js')
 const WARM_UP_MS = 2000 // of preset 'test'
 const REDRAW_MS = 250
@@ -25,7 +25,7 @@ const SECONDS = { default: 40, min: 20, max: 600 }
 const USAGE = `npm run demo -- [options]
   --seconds N      length of the load, ${SECONDS.min} to ${SECONDS.max}; default ${SECONDS.default}
   --json           print one JSON object and nothing else
-  --directory DIR  write there instead of into demo/.leakprobe; must be empty
+  --directory DIR  write there instead of into demo/.leakprobe/PID; must be empty
   --seed N         of the mix of requests; default 1
 `
 
@@ -118,9 +118,21 @@ async function snapshotIsWritten (watch, story) {
 }
 
 function prepare (directory) {
-  if (directory === DIRECTORY) fs.rmSync(directory, { recursive: true, force: true })
+  fs.mkdirSync(RUNS, { recursive: true, mode: 0o700 })
+  for (const name of fs.readdirSync(RUNS)) {
+    if (!isAlive(Number(name))) fs.rmSync(path.join(RUNS, name), { recursive: true, force: true })
+  }
   fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
   if (fs.readdirSync(directory).length > 0) refuse(`--directory: expected an empty one, received ${directory}`)
+}
+
+function isAlive (pid) {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error.code === 'EPERM'
+  }
 }
 
 function readOptions () {
@@ -128,7 +140,7 @@ function readOptions () {
   try {
     ({ values } = parseArgs({
       options: {
-        directory: { type: 'string', default: DIRECTORY },
+        directory: { type: 'string', default: path.join(RUNS, String(process.pid)) },
         help: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         seconds: { type: 'string', default: String(SECONDS.default) },

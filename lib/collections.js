@@ -4,7 +4,6 @@
 // heap before a collection is unknown here.
 
 const { PerformanceObserver, constants } = require('node:perf_hooks')
-const { writeHeapStatistics, needsCells } = require('./heap-statistics')
 
 const KINDS = new Map([
   [constants.NODE_PERFORMANCE_GC_MINOR, 0],
@@ -14,10 +13,10 @@ const KINDS = new Map([
 ])
 
 /** Tells `gc(kind, pauseMs)` of every collection until the returned function is called. */
-function watchCollections (gc, cells) {
+function watchCollections ({ hot, writeHeap }) {
   const observer = new PerformanceObserver((list) => {
-    if (needsCells(cells)) writeHeapStatistics(cells)
-    for (const entry of list.getEntries()) gc(KINDS.get(entry.detail?.kind) ?? 0, entry.duration)
+    if (writeHeap !== undefined) writeHeap()
+    for (const entry of list.getEntries()) hot.gc(KINDS.get(entry.detail?.kind) ?? 0, entry.duration)
   })
   observer.observe({ entryTypes: ['gc'] })
   return () => observer.disconnect()

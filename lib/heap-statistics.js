@@ -1,14 +1,12 @@
 'use strict'
 
-// Heap statistics for the addon where it cannot read V8's itself: written into cells 1 to 5 before each call.
+// Heap statistics for the addon where it cannot read V8's itself: cells 1 to 5 of an array that it shares with us.
 
 const v8 = require('node:v8')
 
 const CELLS = 8
-const FROM_JAVASCRIPT = 0
-const GC_NATIVE = 6
 
-/** The numbers shared with the addon, with the statistics of now for its check at start. */
+/** The shared numbers, with the statistics of now, against which the addon checks its own reading. */
 function makeCells () {
   const cells = new Float64Array(CELLS)
   writeHeapStatistics(cells)
@@ -25,20 +23,4 @@ function writeHeapStatistics (cells) {
   cells[5] = statistics.malloced_memory
 }
 
-/** Notes what the addon reads by itself. */
-function agree (cells, native) {
-  cells[FROM_JAVASCRIPT] = native.heapNative ? 0 : 1
-  cells[GC_NATIVE] = native.gcNative ? 1 : 0
-}
-
-/** Whether the addon relies on the cells. */
-function needsCells (cells) {
-  return cells[FROM_JAVASCRIPT] === 1
-}
-
-/** Whether the addon sees collections itself. */
-function seesCollections (cells) {
-  return cells[GC_NATIVE] === 1
-}
-
-module.exports = { makeCells, agree, writeHeapStatistics, needsCells, seesCollections }
+module.exports = { makeCells, writeHeapStatistics }

@@ -7,7 +7,7 @@ const { IncomingMessage } = require('node:http')
 const channels = require('node:diagnostics_channel')
 const { codedError, fromNative, describe } = require('./errors')
 const { loadNative, callNative } = require('./native')
-const { makeCells, agree, needsCells, seesCollections, writeHeapStatistics } = require('./heap-statistics')
+const { makeCells, writeHeapStatistics } = require('./heap-statistics')
 const { watchCollections } = require('./collections')
 const { watchRequests } = require('./requests')
 const { watchUpgrades } = require('./upgrades')
@@ -28,7 +28,7 @@ const FAILED = 3
 class Probe extends EventEmitter {
   #native
   #hot
-  #cells
+  #writeHeap
   #routes
   #captures
   #onStop
@@ -42,10 +42,10 @@ class Probe extends EventEmitter {
     super()
     this.#onStop = onStop
     const { NativeProbe } = loadNative()
-    const cells = this.#cells = makeCells()
+    const cells = makeCells()
     const native = this.#native = callNative(() =>
       new NativeProbe(nativeOptions(options), cells, (kind, json) => this.#onEvent(kind, json)))
-    agree(cells, native)
+    if (!native.heapNative) this.#writeHeap = () => writeHeapStatistics(cells)
     try {
       if (capability !== undefined) native.setCapability(...capability)
       this.#watch(native, options)
@@ -116,7 +116,7 @@ class Probe extends EventEmitter {
 
   #watch (native, options) {
     const hot = this.#hot = native.hot()
-    const cells = this.#cells
+    const writeHeap = this.#writeHeap
     const without = (part) => options.without.includes(part)
     const state = (name) => (state, because) => native.setCapability(name, state, because)
 
@@ -125,18 +125,18 @@ class Probe extends EventEmitter {
 
     const routes = this.#routes = createRoutes({ options, intern: (name) => native.route(name), setCapability: state('routes') })
     this.#undo.push(() => routes.stop())
-    const upgrades = watchUpgrades({ hot, cells, routes, onServer: () => routes.serverSeen() })
+    const upgrades = watchUpgrades({ hot, writeHeap, routes, onServer: () => routes.serverSeen() })
     this.#undo.push(() => upgrades.stop())
     const requests = watchRequests({
       hot,
-      cells,
+      writeHeap,
       routes,
       onServer: (server) => upgrades.watch(server),
       addCost: (ns, count) => native.addCost(ns, count)
     })
     this.#undo.push(() => requests.stop())
 
-    if (!seesCollections(cells)) this.#undo.push(watchCollections(hot.gc, cells))
+    if (!native.gcNative) this.#undo.push(watchCollections({ hot, writeHeap }))
 
     const listeners = without('listener-hooks') ? undefined : watchListeners({
       full: (most) => native.setCapability('listeners', 'native', `looking at shared emitters; a lower bound, because more than ${most} are shared`)
@@ -147,7 +147,7 @@ class Probe extends EventEmitter {
 
     const timers = watchTimers({ state: state('timers'), hooks: !without('timer-hooks') })
     this.#undo.push(() => timers.stop())
-    this.#undo.push(startTick({ hot, cells, tickMs: options.tickMs, listeners, timers }))
+    this.#undo.push(startTick({ hot, writeHeap, tickMs: options.tickMs, listeners, timers }))
 
     if (options.floors === 'forced') {
       const { floorIntervalMs, floorPauseShare } = options
@@ -163,13 +163,13 @@ class Probe extends EventEmitter {
   }
 
   #begin () {
-    if (needsCells(this.#cells)) writeHeapStatistics(this.#cells)
+    this.#writeHeap?.()
     return this.#hot.begin()
   }
 
   #finish (handle, route, outcome) {
     if (this.#native === undefined) return
-    if (needsCells(this.#cells)) writeHeapStatistics(this.#cells)
+    this.#writeHeap?.()
     this.#hot.finish(handle, route, 0, outcome)
   }
 

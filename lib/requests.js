@@ -9,7 +9,6 @@
 const { EventEmitter } = require('node:events')
 const { performance } = require('node:perf_hooks')
 const channels = require('node:diagnostics_channel')
-const { writeHeapStatistics, needsCells } = require('./heap-statistics')
 const { kHandle, kOlder, kOpen } = require('./symbols')
 
 const FINISHED = 0
@@ -24,12 +23,12 @@ const { on, removeListener } = EventEmitter.prototype
 
 /**
  * Watches requests until `stop()`.
- * `hot`: the addon's functions; `routes.idOf(request, status)`: id of a request's route; `onServer(server)`: the server of
- * each connection, when its first request comes.
+ * `hot`: the addon's functions; `writeHeap`: to be called before them, undefined where they read the heap themselves;
+ * `routes.idOf(request, status)`: id of a request's route; `onServer(server)`: the server of each connection, when its
+ * first request comes.
  */
-function watchRequests ({ hot, cells, routes, onServer, addCost }) {
+function watchRequests ({ hot, writeHeap, routes, onServer, addCost }) {
   const { begin, finish } = hot
-  const fromCells = needsCells(cells)
   const connections = new Set()
   let started = 0
   let ended = 0
@@ -38,7 +37,7 @@ function watchRequests ({ hot, cells, routes, onServer, addCost }) {
 
   function start (message) {
     const { request, socket } = message
-    if (fromCells) writeHeapStatistics(cells)
+    if (writeHeap !== undefined) writeHeap()
     const handle = begin()
     const open = socket[kOpen]
     if (open === undefined) adopt(socket, message.server)
@@ -57,7 +56,7 @@ function watchRequests ({ hot, cells, routes, onServer, addCost }) {
     else unlink(socket, request)
     const status = response.statusCode
     const route = routes.idOf(request, status)
-    if (fromCells) writeHeapStatistics(cells)
+    if (writeHeap !== undefined) writeHeap()
     finish(handle, route, status, FINISHED)
   }
 
@@ -93,7 +92,7 @@ function watchRequests ({ hot, cells, routes, onServer, addCost }) {
     for (let request = this[kOpen]; request; request = request[kOlder]) {
       const handle = request[kHandle]
       request[kHandle] = ENDED
-      if (fromCells) writeHeapStatistics(cells)
+      if (writeHeap !== undefined) writeHeap()
       finish(handle, routes.idOf(request, 0), 0, ABORTED)
     }
     this[kOpen] = null

@@ -3,7 +3,6 @@
 // The heartbeat on the app thread: every tickMs the counts of listeners and timers go to the addon.
 
 const timers = require('node:timers')
-const { writeHeapStatistics, needsCells } = require('./heap-statistics')
 
 /** Stands for "not counted". */
 const NOT_COUNTED = -1
@@ -12,10 +11,9 @@ const NOT_COUNTED = -1
 const { setInterval, clearInterval } = timers
 
 /** Beats until the returned function is called. `listeners` and `timers` have `count()`, or are undefined. */
-function startTick ({ hot, cells, tickMs, listeners, timers }) {
-  const fromCells = needsCells(cells)
+function startTick ({ hot, writeHeap, tickMs, listeners, timers }) {
   function beat () {
-    if (fromCells) writeHeapStatistics(cells)
+    if (writeHeap !== undefined) writeHeap()
     hot.tick(listeners === undefined ? NOT_COUNTED : listeners.count(), timers === undefined ? NOT_COUNTED : timers.count())
   }
   const interval = setInterval(beat, tickMs)

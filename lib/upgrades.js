@@ -6,7 +6,6 @@
 
 const { EventEmitter } = require('node:events')
 const channels = require('node:diagnostics_channel')
-const { writeHeapStatistics, needsCells } = require('./heap-statistics')
 const { kWatched } = require('./symbols')
 
 const SWITCHING_PROTOCOLS = 101
@@ -16,13 +15,12 @@ const EVENTS = ['upgrade', 'connect']
 const { on, removeListener } = EventEmitter.prototype
 
 /** Counts upgrades of every server that accepts a connection from now on, until `stop()`. `onServer(server)`: a new one. */
-function watchUpgrades ({ hot, cells, routes, onServer }) {
-  const fromCells = needsCells(cells)
+function watchUpgrades ({ hot, writeHeap, routes, onServer }) {
   let servers = []
   let pruneAt = 64
 
   function onUpgrade (request) {
-    if (fromCells) writeHeapStatistics(cells)
+    if (writeHeap !== undefined) writeHeap()
     hot.finish(hot.begin(), routes.idOf(request, SWITCHING_PROTOCOLS), SWITCHING_PROTOCOLS, UPGRADED)
   }
 

@@ -7,24 +7,24 @@ use crate::ffi::{self, HotFunctions};
 use leakprobe_core::event::Nanos;
 use leakprobe_recorder::{Recorder, RecorderConfig};
 use leakprobe_shadow::{GcCallbacks, HeapReader, HeapReading, Isolate, monotonic, thread_id};
+use napi::Env;
 use napi::bindgen_prelude::{Float64Array, FnArgs, Function};
-use napi::{CleanupEnvHook, Env};
 use napi_derive::napi;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// What has to be undone once.
+/// What has to be undone once; dropping it undoes it, and frees the queue and the windows at once.
 struct Running {
-    recorder: Recorder,
+    gc: Option<GcCallbacks<GcWatch>>,
     app_thread: Rc<AppThread>,
-    gc: RefCell<Option<GcCallbacks<GcWatch>>>,
+    recorder: Recorder,
 }
 
-impl Running {
-    fn stop(&self) {
+impl Drop for Running {
+    fn drop(&mut self) {
         self.app_thread.stop();
-        *self.gc.borrow_mut() = None;
+        self.gc = None;
         self.recorder.stop();
     }
 }
@@ -32,8 +32,7 @@ impl Running {
 /// A started probe: the recorder's thread and the app thread's side of it.
 #[napi]
 pub struct NativeProbe {
-    running: Rc<Running>,
-    cleanup: Option<CleanupEnvHook<Rc<Running>>>,
+    running: RefCell<Option<Running>>,
     heap_native: bool,
     gc_native: bool,
 }
@@ -109,9 +108,8 @@ impl NativeProbe {
         }
 
         let gc_native = gc.is_some();
-        let running = Rc::new(Running { recorder, app_thread, gc: RefCell::new(gc) });
-        let cleanup = env.add_env_cleanup_hook(Rc::clone(&running), |running| running.stop()).ok();
-        Ok(Self { running, cleanup, heap_native, gc_native })
+        let running = Running { gc, app_thread, recorder };
+        Ok(Self { running: RefCell::new(Some(running)), heap_native, gc_native })
     }
 
     /// Whether heap statistics are read natively; else JavaScript has to go on writing the cells.
@@ -128,72 +126,91 @@ impl NativeProbe {
 
     /// The functions of the hot path: `{ begin, finish, tick, gc }`.
     #[napi(ts_return_type = "HotFunctions")]
-    pub fn hot(&self) -> HotFunctions {
-        HotFunctions(Rc::clone(&self.running.app_thread))
+    pub fn hot(&self) -> napi::Result<HotFunctions> {
+        self.with(|running| Ok(HotFunctions(Rc::clone(&running.app_thread))))
     }
 
     /// The id of a route, 0 (`other`) when the table is full.
     #[napi]
-    pub fn route(&self, name: String) -> u32 {
-        u32::from(self.running.recorder.intern(&name).0)
+    pub fn route(&self, name: String) -> napi::Result<u32> {
+        self.with(|running| Ok(u32::from(running.recorder.intern(&name).0)))
     }
 
     /// Records what works and by which source.
     #[napi]
-    pub fn set_capability(&self, name: String, state: String, because: String) {
-        self.running.recorder.set_capability(&name, &state, &because);
+    pub fn set_capability(&self, name: String, state: String, because: String) -> napi::Result<()> {
+        self.with(|running| {
+            running.recorder.set_capability(&name, &state, &because);
+            Ok(())
+        })
     }
 
     /// Adds measured time of the probe's own, ns, over `requests` requests.
     #[napi]
-    pub fn add_cost(&self, ns: f64, requests: f64) {
-        self.running.recorder.add_cost(ns, convert(requests));
+    pub fn add_cost(&self, ns: f64, requests: f64) -> napi::Result<()> {
+        self.with(|running| {
+            running.recorder.add_cost(ns, convert(requests));
+            Ok(())
+        })
     }
 
     /// Adds a pause of the app thread that the probe caused, ms.
     #[napi]
-    pub fn add_pause(&self, ms: f64) {
-        self.running.recorder.add_pause(ms);
+    pub fn add_pause(&self, ms: f64) -> napi::Result<()> {
+        self.with(|running| {
+            running.recorder.add_pause(ms);
+            Ok(())
+        })
     }
 
     /// The stats as JSON.
     #[napi]
     pub fn stats(&self) -> napi::Result<String> {
-        self.running.recorder.set_in_flight_bytes(self.running.app_thread.bytes());
-        self.running.recorder.stats_json().map_err(from_recorder)
+        self.with(|running| {
+            running.recorder.set_in_flight_bytes(running.app_thread.bytes());
+            running.recorder.stats_json().map_err(from_recorder)
+        })
     }
 
     /// The report as JSON.
     #[napi]
     pub fn report(&self) -> napi::Result<String> {
-        self.running.recorder.report_json().map_err(from_recorder)
+        self.with(|running| running.recorder.report_json().map_err(from_recorder))
     }
 
     /// Asks for an incident; its id. The event `incident` tells when it is complete.
     #[napi]
     pub fn capture(&self, reason: String, heap_snapshot: bool) -> napi::Result<String> {
-        self.running.recorder.capture(&reason, heap_snapshot).map_err(from_recorder)
+        self.with(|running| running.recorder.capture(&reason, heap_snapshot).map_err(from_recorder))
     }
 
     /// The write end of the pipe into which V8 writes the heap snapshot of this incident.
     #[napi]
     pub fn begin_heap_snapshot(&self, id: String) -> napi::Result<i32> {
-        self.running.recorder.begin_heap_snapshot(&id).map_err(from_recorder)
+        self.with(|running| running.recorder.begin_heap_snapshot(&id).map_err(from_recorder))
     }
 
     /// V8 has written it, or could not.
     #[napi]
-    pub fn end_heap_snapshot(&self, id: String, pause_ms: f64, error: Option<String>) {
-        self.running.recorder.end_heap_snapshot(&id, pause_ms, error.as_deref());
+    pub fn end_heap_snapshot(&self, id: String, pause_ms: f64, error: Option<String>) -> napi::Result<()> {
+        self.with(|running| {
+            running.recorder.end_heap_snapshot(&id, pause_ms, error.as_deref());
+            Ok(())
+        })
     }
 
-    /// Undoes everything and joins the thread. Again: nothing.
+    /// Undoes everything, joins the thread and frees what it held. Again: nothing. An environment that is torn down
+    /// without it does the same when it frees this object.
     #[napi]
-    pub fn stop(&mut self, env: Env) {
-        self.running.stop();
-        if let Some(cleanup) = self.cleanup.take() {
-            // The hook only repeats the stop; one that cannot be removed does no harm.
-            let _ = env.remove_env_cleanup_hook(cleanup);
+    pub fn stop(&self) {
+        let running = self.running.borrow_mut().take();
+        drop(running);
+    }
+
+    fn with<R>(&self, call: impl FnOnce(&Running) -> napi::Result<R>) -> napi::Result<R> {
+        match self.running.borrow().as_ref() {
+            Some(running) => call(running),
+            None => Err(from_recorder(leakprobe_recorder::Error::Stopped)),
         }
     }
 }
