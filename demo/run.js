@@ -20,6 +20,7 @@ const RUNS = path.join(__dirname, '.leakprobe')
 const BIN = path.join(__dirname, '..', 'bin.js')
 const WARM_UP_MS = 2000 // of preset 'test'
 const REDRAW_MS = 250
+const REPORT_PATIENCE_MS = 15_000
 const SNAPSHOT_PATIENCE_MS = 20_000
 const SECONDS = { default: 40, min: 20, max: 600 }
 const USAGE = `npm run demo -- [options]
@@ -54,20 +55,11 @@ async function main () {
 
   const watch = new Watch(options.directory, CONFIG.service, server.pid)
   const story = new Story(told, { warmUpMs: WARM_UP_MS })
-  const history = new History()
-  const look = () => {
-    const report = watch.report()
-    const incident = watch.incident()
-    if (incident !== undefined) story.takeIncident(incident)
-    if (report === undefined) return
-    story.takeReport(report)
-    history.add(report)
-    const elapsed = (Date.now() - loadBegan) / 1000
-    const status = statusLine({ report, elapsed, seconds: options.seconds, residentBytes: watch.residentBytes() })
-    screen.draw(['', ...table(report, history, { columns: screen.columns, color, fullBarMs: trigger.when.aboveMs }), status])
-  }
+  const { look, silence } = viewer({ watch, story, screen, server, loadBegan, seconds: options.seconds, color })
   const redraw = setInterval(look, REDRAW_MS)
-  const counts = await Promise.race([load.counts, server.closed.then(() => { throw new Error('the server ended before the load was over') })])
+  const ended = server.closed.then(() => { throw new Error(`the server ended before the load was over\n${server.said()}`) })
+  ended.catch(() => {}) // it ends in any case, later
+  const counts = await Promise.race([load.counts, ended, silence])
   const loadMs = Date.now() - loadBegan
   await snapshotIsWritten(watch, story)
   await server.stop()
@@ -75,6 +67,29 @@ async function main () {
   look()
   screen.close()
   finish({ options, watch, counts, durations: { setupMs: started - began, loadMs, totalMs: Date.now() - began } })
+}
+
+/** Looks at what leakprobe wrote, tells what is new, and draws the table. `silence` rejects when nothing is ever written. */
+function viewer ({ watch, story, screen, server, loadBegan, seconds, color }) {
+  const history = new History()
+  const fullBarMs = CONFIG.triggers[0].when.aboveMs
+  let noReport
+  const silence = new Promise((resolve, reject) => { noReport = reject })
+  const look = () => {
+    const incident = watch.incident()
+    if (incident !== undefined) story.takeIncident(incident)
+    const report = watch.report()
+    const elapsedMs = Date.now() - loadBegan
+    if (report === undefined) {
+      if (elapsedMs > REPORT_PATIENCE_MS) noReport(new Error(`leakprobe writes no report into ${watch.directory}\n${server.said()}`))
+      return
+    }
+    story.takeReport(report)
+    history.add(report)
+    const status = statusLine({ report, elapsed: elapsedMs / 1000, seconds, residentBytes: watch.residentBytes() })
+    screen.draw(['', ...table(report, history, { columns: screen.columns, color, fullBarMs }), status])
+  }
+  return { look, silence }
 }
 
 function finish ({ options, watch, counts, durations }) {
@@ -181,5 +196,5 @@ main().catch(async (error) => {
   if (interrupted) return
   await stopAll()
   process.stderr.write(`${error.message}\n`)
-  process.exitCode = 1
+  process.exit(1)
 })

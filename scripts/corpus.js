@@ -75,8 +75,8 @@ async function compare (name, variant, expected) {
   const env = { LEAKPROBE_DIRECTORY: directory, LEAKPROBE_PRESET: 'test', LEAKPROBE_REPORT_FILE: path.join(directory, 'report.json') }
   const plain = drive(name, variant, {}, [])
   const probed = drive(name, variant, env, ['--preload', register])
-  const ends = [await endOf(name, variant, {}, []), await endOf(name, variant, env, ['--require', register])]
   const report = fs.existsSync(env.LEAKPROBE_REPORT_FILE) ? JSON.parse(fs.readFileSync(env.LEAKPROBE_REPORT_FILE, 'utf8')) : null
+  const ends = [await endOf(name, variant, {}, []), await endOf(name, variant, env, ['--require', register])]
   const statsRoutes = report?.routes.map((route) => route.route) ?? []
   fs.rmSync(directory, { recursive: true, force: true })
 

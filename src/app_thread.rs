@@ -4,7 +4,7 @@
 //! one call only, and a call that finds them borrowed (a collection inside a call) does nothing rather than panic.
 
 use leakprobe_core::event::{Event, GcKind, GcRecord, Nanos, Outcome, RouteId, TickReading};
-use leakprobe_core::in_flight::{InFlightTable, Reading};
+use leakprobe_core::in_flight::{self, InFlightTable, Reading};
 use leakprobe_recorder::EventSender;
 use leakprobe_shadow::{EventLoop, GcObserver, HeapReader, HeapReading, monotonic};
 use napi::bindgen_prelude::Float64Array;
@@ -45,7 +45,7 @@ impl AppThread {
             return -1;
         };
         let Some(sender) = sender.as_ref() else { return -1 };
-        let reading = self.reading();
+        let reading = self.reading(table.wants_heap_at_begin());
         sender.turn(reading.at);
         table.begin(reading).unwrap_or(-1)
     }
@@ -64,7 +64,7 @@ impl AppThread {
         };
         let route = RouteId(u16::try_from(route).unwrap_or(0));
         let status = u16::try_from(status).unwrap_or(0);
-        let reading = self.reading();
+        let reading = self.reading(true);
         sender.turn(reading.at);
         if let Some(record) = table.finish(handle, route, status, outcome, reading) {
             sender.send(Event::Request(record));
@@ -84,7 +84,7 @@ impl AppThread {
             sender.refused(refused);
         }
         sender.turn(at);
-        sender.send(Event::Tick(TickReading {
+        sender.send(Event::Tick(Box::new(TickReading {
             at,
             heap_used: heap.used,
             heap_total: heap.total,
@@ -96,7 +96,7 @@ impl AppThread {
             in_flight: table.in_flight(),
             oldest_ns: table.oldest_ns(at),
             busy_ns: self.event_loop.map(|event_loop| at.0.saturating_sub(event_loop.idle_ns())),
-        }));
+        })));
     }
 
     /// A collection that `perf_hooks` told of, after the fact. Kinds as in `GcKind`'s order.
@@ -148,11 +148,14 @@ impl AppThread {
         }
     }
 
-    fn reading(&self) -> Reading {
-        let heap = self.heap();
+    fn reading(&self, with_heap: bool) -> Reading {
+        let heap = with_heap.then(|| {
+            let heap = self.heap();
+            in_flight::HeapReading { used: heap.used, external: heap.external }
+        });
         let at = monotonic();
         let busy_ns = self.event_loop.map_or(at, |event_loop| at.saturating_sub(event_loop.idle_ns()));
-        Reading { at: Nanos(at), heap_used: heap.used, external: heap.external, busy_ns }
+        Reading { at: Nanos(at), busy_ns, heap }
     }
 }
 

@@ -4,6 +4,7 @@
 //! and no format; state belongs to an instance, never to a `static`, because every environment loads the addon anew.
 
 #![deny(unsafe_code)]
+#![cfg_attr(test, allow(dead_code, reason = "napi-derive exports nothing in a test build"))]
 #![expect(clippy::needless_pass_by_value, reason = "Node-API hands values over")]
 #![expect(unreachable_pub, reason = "napi-derive wants `pub` on what it exports from a private module")]
 

@@ -12,7 +12,8 @@ const STOP_MS = 10_000
 
 /**
  * @param {{ directory: string, seconds: number }} options
- * @returns {Promise<{ pid: number, port: number, stop: () => Promise<void> }>} rejects when the server ends before it listens
+ * @returns {Promise<{ pid: number, port: number, stop: () => Promise<void>, closed: Promise<unknown>, said: () => string }>}
+ *   rejects when the server ends before it listens; said: the end of its stderr
  */
 async function startServer ({ directory, seconds }) {
   const env = {
@@ -24,7 +25,7 @@ async function startServer ({ directory, seconds }) {
   }
   const child = start('server.js', [], { env, execArgv: ['--require', REGISTER] })
   const { port } = await child.message
-  return { pid: child.pid, port, stop: () => stop(child), closed: child.closed }
+  return { pid: child.pid, port, stop: () => stop(child), closed: child.closed, said: child.said }
 }
 
 /** @returns {{ counts: Promise<object>, stop: () => Promise<void> }} counts when the load is over */
@@ -44,7 +45,7 @@ function start (file, args, { env, execArgv }) {
     closed.then(() => reject(new Error(`demo/${file} ended early\n${said}`)))
   })
   message.catch(() => {}) // whoever waits for it hears of it; nobody has to
-  return { pid: child.pid, child, closed, message }
+  return { pid: child.pid, child, closed, message, said: () => said }
 }
 
 async function stop ({ child, closed }) {

@@ -1,4 +1,4 @@
-//! What the app thread tells the background thread: numbers only, so that a message never allocates.
+//! What the app thread tells the background thread: numbers only, so that a request never allocates.
 //!
 //! Not here: names. A route's name is interned once (see [`crate::route_table`]) and travels as its [`RouteId`].
 
@@ -127,12 +127,12 @@ pub struct TickReading {
 }
 
 /// A message on the channel from the app thread.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A request ended.
     Request(RequestRecord),
     /// A collection ended.
     Gc(GcRecord),
-    /// The loop turned.
-    Tick(TickReading),
+    /// The loop turned. Boxed, so that the messages of requests, which are many, stay small in the channel.
+    Tick(Box<TickReading>),
 }

@@ -23,12 +23,19 @@ pub const MAX_IN_FLIGHT: usize = 1 << SLOT_BITS;
 pub struct Reading {
     /// When.
     pub at: Nanos,
-    /// V8's used heap, bytes.
-    pub heap_used: u64,
-    /// V8's external memory, bytes.
-    pub external: u64,
     /// Accumulated time the event loop was not idle, ns; the wall clock where the loop does not say.
     pub busy_ns: u64,
+    /// V8's heap. Reading it is by far the dearest part; see [`InFlightTable::wants_heap_at_begin`].
+    pub heap: Option<HeapReading>,
+}
+
+/// Two of V8's heap statistics.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct HeapReading {
+    /// Used heap, bytes.
+    pub used: u64,
+    /// External memory, bytes.
+    pub external: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,8 +43,7 @@ struct Slot {
     generation: u32,
     occupied: bool,
     started: Nanos,
-    heap_used: u64,
-    external: u64,
+    heap: HeapReading,
     thread_share: f64,
     allocated_share: f64,
     overlap_time: f64,
@@ -51,7 +57,8 @@ pub struct InFlightTable {
     in_flight: u32,
     refused: u64,
     last: Reading,
-    /// Bytes freed by collections since `last`.
+    last_heap: HeapReading,
+    /// Bytes freed by collections since `last_heap`.
     freed: u64,
     thread_share: f64,
     allocated_share: f64,
@@ -60,6 +67,12 @@ pub struct InFlightTable {
 }
 
 impl InFlightTable {
+    /// Whether the heap should be read when a request starts. With others in flight it need not be: what was allocated
+    /// since the last reading is then divided at the next end of a request, among those in flight by that time.
+    pub fn wants_heap_at_begin(&self) -> bool {
+        self.in_flight == 0
+    }
+
     /// A request starts. The handle is at least 0 and below 2^30; `None` when the table is full (counted).
     pub fn begin(&mut self, reading: Reading) -> Option<i32> {
         self.advance(reading);
@@ -79,8 +92,7 @@ impl InFlightTable {
             generation: slot.generation,
             occupied: true,
             started: reading.at,
-            heap_used: reading.heap_used,
-            external: reading.external,
+            heap: self.last_heap,
             thread_share: self.thread_share,
             allocated_share: self.allocated_share,
             overlap_time: self.overlap_time,
@@ -122,9 +134,9 @@ impl InFlightTable {
             duration_ns,
             thread_ns: whole(self.thread_share - start.thread_share),
             overlap: mean_overlap(self.overlap_time - start.overlap_time, duration_ns),
-            heap_delta: difference(reading.heap_used, start.heap_used),
+            heap_delta: difference(self.last_heap.used, start.heap.used),
             allocated: whole(self.allocated_share - start.allocated_share),
-            external_delta: difference(reading.external, start.external),
+            external_delta: difference(self.last_heap.external, start.heap.external),
         })
     }
 
@@ -155,17 +167,20 @@ impl InFlightTable {
 
     /// Divides what happened since the last event among the requests that were in flight.
     fn advance(&mut self, reading: Reading) {
-        let since = self.last;
-        let freed = std::mem::take(&mut self.freed);
-        self.last = reading;
-        if self.in_flight == 0 {
-            return;
-        }
+        let since = std::mem::replace(&mut self.last, reading);
         let sharers = f64::from(self.in_flight);
-        let allocated = reading.heap_used.saturating_add(freed).saturating_sub(since.heap_used);
-        self.thread_share += float(reading.busy_ns.saturating_sub(since.busy_ns)) / sharers;
-        self.allocated_share += float(allocated) / sharers;
-        self.overlap_time += float(reading.at.since(since.at)) * sharers;
+        if self.in_flight > 0 {
+            self.thread_share += float(reading.busy_ns.saturating_sub(since.busy_ns)) / sharers;
+            self.overlap_time += float(reading.at.since(since.at)) * sharers;
+        }
+        if let Some(heap) = reading.heap {
+            let freed = std::mem::take(&mut self.freed);
+            let before = std::mem::replace(&mut self.last_heap, heap);
+            if self.in_flight > 0 {
+                let allocated = heap.used.saturating_add(freed).saturating_sub(before.used);
+                self.allocated_share += float(allocated) / sharers;
+            }
+        }
     }
 }
 
@@ -197,7 +212,8 @@ mod tests {
     use super::*;
 
     fn at(ms: u64, heap_used: u64) -> Reading {
-        Reading { at: Nanos::from_ms(ms), heap_used, external: 0, busy_ns: ms * 1_000_000 }
+        let heap = Some(HeapReading { used: heap_used, external: 0 });
+        Reading { at: Nanos::from_ms(ms), busy_ns: ms * 1_000_000, heap }
     }
 
     fn finish(table: &mut InFlightTable, handle: i32, reading: Reading) -> Option<RequestRecord> {
@@ -241,6 +257,23 @@ mod tests {
 
         assert_eq!(record.allocated, 8_200);
         assert_eq!(record.heap_delta, -300);
+    }
+
+    #[test]
+    fn without_a_heap_reading_at_the_start_the_next_end_divides() {
+        let mut table = InFlightTable::default();
+        assert!(table.wants_heap_at_begin());
+        let first = table.begin(at(0, 1_000)).unwrap();
+        assert!(!table.wants_heap_at_begin());
+
+        table.collected(1_400, 200);
+        let second = table.begin(Reading { heap: None, ..at(10, 0) }).unwrap();
+        let first = finish(&mut table, first, at(20, 600)).unwrap();
+        let second = finish(&mut table, second, at(30, 700)).unwrap();
+
+        // 400 before the collection, 400 after it, halved; then 100 for the second alone.
+        assert_eq!((first.allocated, second.allocated), (400, 500));
+        assert_eq!((first.thread_ns, second.thread_ns), (15_000_000, 15_000_000));
     }
 
     #[test]

@@ -105,7 +105,7 @@ impl Monitor {
             }
             Event::Tick(tick) => {
                 self.attribution.ticked(tick);
-                self.tick = Some(*tick);
+                self.tick = Some(**tick);
             }
         }
     }
@@ -317,7 +317,7 @@ mod tests {
     }
 
     fn tick(timers: u32) -> Event {
-        Event::Tick(TickReading { timers: Some(timers), heap_limit: 1, ..TickReading::default() })
+        Event::Tick(Box::new(TickReading { timers: Some(timers), heap_limit: 1, ..TickReading::default() }))
     }
 
     #[test]
@@ -418,7 +418,7 @@ mod tests {
         near.for_ms = 0;
         let mut monitor = Monitor::new(config(vec![near]), Nanos(0), 0);
         let reading = TickReading { heap_used: 90 << 20, heap_limit: 4 << 30, ..TickReading::default() };
-        monitor.observe(&Event::Tick(reading));
+        monitor.observe(&Event::Tick(Box::new(reading)));
 
         assert!(monitor.tick(&at(2_000)).is_empty());
         let cgroup = Surroundings { memory_limit: Some(100 << 20), ..at(2_100) };

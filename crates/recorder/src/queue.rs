@@ -71,9 +71,9 @@ mod tests {
     #[test]
     fn a_full_channel_drops_and_counts() {
         let (sender, receiver) = EventSender::new(2);
-        let event = Event::Tick(TickReading::default());
+        let event = Event::Tick(Box::new(TickReading::default()));
 
-        assert!(sender.send(event) && sender.send(event));
+        assert!(sender.send(event.clone()) && sender.send(event.clone()));
         assert!(!sender.send(event));
 
         assert_eq!((sender.dropped_count(), receiver.len()), (1, 2));

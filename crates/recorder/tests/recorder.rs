@@ -96,13 +96,13 @@ fn request(route: RouteId) -> Event {
 }
 
 fn timers(count: u32) -> Event {
-    Event::Tick(TickReading {
+    Event::Tick(Box::new(TickReading {
         at: now(),
         heap_used: 1 << 20,
         heap_limit: 1 << 30,
         timers: Some(count),
         ..TickReading::default()
-    })
+    }))
 }
 
 fn json_of(path: &Path) -> Value {
