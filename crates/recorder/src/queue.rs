@@ -66,12 +66,11 @@ impl EventSender {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use leakprobe_core::event::TickReading;
 
     #[test]
     fn a_full_channel_drops_and_counts() {
         let (sender, receiver) = EventSender::new(2);
-        let event = Event::Tick(Box::new(TickReading::default()));
+        let event = Event::Tick(Box::default());
 
         assert!(sender.send(event.clone()) && sender.send(event.clone()));
         assert!(!sender.send(event));
