@@ -159,8 +159,8 @@ export interface Incident {
   directory?: string
   /** Name of the trigger, or the reason given to `capture()`. */
   reason: string
-  /** State of the heap snapshot; absent where none was asked for. */
-  heapSnapshot?: { state: string, [detail: string]: unknown }
+  /** State of the heap snapshot; `because` says why it was refused or failed, `pauseMs` what it cost the app. */
+  heapSnapshot: { state: 'not-asked' | 'refused' | 'pending' | 'written' | 'failed', because?: string, file?: string, pauseMs?: number, [detail: string]: unknown }
   /** More, as documented for `incident.json`. */
   [field: string]: unknown
 }
@@ -248,9 +248,9 @@ export interface Stats {
 /** What the probe itself cost. */
 export interface Cost {
   /** Measured time on the app thread per request, ns; one request in 64 is timed. */
-  perRequestNs: number
+  perRequestNs?: number
   /** CPU of the probe's threads, ms. */
-  cpuMs: number
+  cpuMs?: number
   /** Memory of the probe, bytes. */
   bytes: number
   /** Shadows made. */

@@ -24,7 +24,7 @@ pub struct Shadow {
 }
 
 impl Shadow {
-    /// Takes charge of the child `pid`, which [`crate::freeze`] made.
+    /// Takes charge of the child `pid`, which [`crate::freeze()`] made.
     pub fn new(pid: i32) -> Self {
         Self { pid, ending: None }
     }

@@ -1,0 +1,56 @@
+// What a TypeScript application writes, checked in strict mode: nothing here runs.
+
+import http from 'node:http'
+import { start, honoRoutes, version } from '../../index.js'
+import type { Incident, Leak, Options, Probe, Report, Stats } from '../../index.js'
+
+const options: Options = {
+  directory: false,
+  service: 'mails',
+  preset: 'test',
+  routeOf: (request) => request.url?.startsWith('/a') === true ? 'GET /a/:b' : undefined,
+  routes: ['GET /pages/:revision'],
+  triggers: [
+    { name: 'slow', when: { type: 'latency', quantile: 0.95, aboveMs: 500, minRequests: 20 }, routes: ['GET /mails/*'], forMs: 30_000, heapSnapshot: true },
+    { name: 'heap', when: { type: 'heap', aboveShare: 0.8 } },
+    { name: 'stalled', when: { type: 'stall', aboveMs: 1_000 } },
+    { name: 'listeners', when: { type: 'listeners', above: 100 } },
+    { name: 'timers', when: { type: 'timers', above: 100 }, cooldownMs: 1 }
+  ],
+  without: ['native-gc']
+}
+const probe: Probe = start(options)
+start({ triggers: false, reportFile: false })
+
+const stats: Stats = probe.stats()
+const p95: number | undefined = stats.routes[0]?.durationMs?.p95
+const report: Report = probe.report()
+const leak: Leak | undefined = report.leaks[0]
+const range: [number, number] | undefined = leak && [leak.perRequest.low, leak.perRequest.high]
+
+probe.on('finding', (finding) => finding.route.length)
+probe.on('incident', (incident) => incident.heapSnapshot.state)
+probe.on('error', (error) => error.code.length)
+
+async function use (): Promise<number> {
+  const incident: Incident = await probe.capture({ heapSnapshot: true, reason: 'by-hand' })
+  await probe.capture()
+  const three: number = await probe.track('job:count', async () => 3)
+  const four: number = probe.track('job:sync', () => 4)
+  await probe.stop()
+  return incident.id.length + three + four
+}
+
+http.createServer((request, response) => {
+  probe.setRoute(request, 'POST /graphql sendMail')
+  response.end()
+})
+
+// @ts-expect-error an option that does not exist
+start({ directroy: '/tmp' })
+// @ts-expect-error a condition without its threshold
+start({ triggers: [{ name: 'x', when: { type: 'timers' } }] })
+// @ts-expect-error a number where a text is expected
+probe.setRoute(new http.IncomingMessage(null as never), 7)
+
+export { honoRoutes, version, p95, range, use }
