@@ -4,7 +4,7 @@ use crate::find;
 use crate::render::{Paint, bytes, clean, digits, duration, estimate, shorten, table};
 use crate::{Terminal, Unreadable};
 use leakprobe_core::Report;
-use leakprobe_core::report::{Leak, Verdict};
+use leakprobe_core::report::{Estimate, Leak, Verdict};
 use leakprobe_core::stats::{Kept, RouteStats};
 use std::fmt::Write;
 use std::path::Path;
@@ -150,6 +150,8 @@ fn routes_table(report: &Report, terminal: Terminal, paint: &Paint) -> String {
         rows.push(route_row(route, name));
     }
     let mut text = table(&rows);
+    let legend = "· nothing that can be told from zero   – not enough data";
+    let _ = writeln!(text, "  {}", paint.dim(legend));
     if report.routes.len() > ROUTES {
         let _ = writeln!(text, "  and {} more", report.routes.len() - ROUTES);
     }
@@ -159,11 +161,11 @@ fn routes_table(report: &Report, terminal: Terminal, paint: &Paint) -> String {
 fn route_row(route: &RouteStats, name: String) -> Vec<String> {
     let ms = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), duration);
     let Kept { heap, listeners, timers, .. } = route.kept.clone().unwrap_or_default();
-    let cell = |value: Option<leakprobe_core::report::Estimate>| {
-        value.as_ref().map_or_else(
-            || "–".to_owned(),
-            |value| if value.high > 0.0 { estimate(value) } else { "0".to_owned() },
-        )
+    // An interval that holds zero is no finding, and a table full of them hides the one that is.
+    let cell = |value: Option<Estimate>| match value {
+        None => "–".to_owned(),
+        Some(value) if value.low > 0.0 => estimate(&value),
+        Some(_) => "·".to_owned(),
     };
     vec![
         name,
@@ -225,6 +227,7 @@ GET /mails/:customer keeps 1.03 kB (0.98–1.09) per request
   route                 requests      p50      p95     kept per request  listeners  timers
   GET /mails/:customer       800  12.5 ms  40.0 ms  1.03 kB (0.98–1.09)          –       –
   GET /\u{fffd}[2J                    5        –        –                    –          –       –
+  · nothing that can be told from zero   – not enough data
 
 not everything is measured natively here:
   freeze: absent, not built

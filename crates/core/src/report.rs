@@ -145,7 +145,8 @@ pub struct Evidence {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cost {
-    /// Measured time inside the probe's native calls per request, ns; absent without requests.
+    /// App-thread time of the probe per request, ns: median of the last measured ones (one request in 64 is); absent
+    /// without any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_request_ns: Option<f64>,
     /// CPU time of the background threads, ms.

@@ -115,9 +115,7 @@ impl Recorder {
 
     /// Adds measured time of the probe's own.
     pub fn add_cost(&self, measured_ns: f64, requests: u64) {
-        let mut cost = self.shared.cost.lock();
-        cost.measured_ns += measured_ns;
-        cost.measured_requests += requests;
+        self.shared.cost.lock().measured(measured_ns, requests);
     }
 
     /// Adds a pause of the app thread that the probe caused, ms.

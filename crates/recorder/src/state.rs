@@ -12,14 +12,16 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// Process readings kept for incidents: the last minute.
 const READINGS: usize = 60;
+/// Measured requests kept for the probe's own cost.
+const MEASURED: usize = 255;
 /// Events taken at once while the monitor is locked: at most some milliseconds.
 const BATCH: usize = 4_096;
 
 /// Numbers about the probe itself.
 #[derive(Debug, Default)]
 pub(crate) struct OwnCost {
-    pub(crate) measured_ns: f64,
-    pub(crate) measured_requests: u64,
+    /// The last measured requests, ns each.
+    pub(crate) measured_ns: VecDeque<f64>,
     pub(crate) pause: Pause,
     pub(crate) cpu_ms: Option<f64>,
     pub(crate) in_flight_bytes: u64,
@@ -100,7 +102,6 @@ impl Shared {
         *self.cost.lock().faults.entry(doing).or_default() += 1;
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
     fn cost(&self) -> Cost {
         let monitor_bytes = self.monitor.lock().bytes();
         let own = self.cost.lock();
@@ -111,13 +112,53 @@ impl Shared {
         dropped.insert("queue".to_owned(), self.sender.dropped_count());
         dropped.insert("inFlight".to_owned(), self.sender.refused_count());
         Cost {
-            per_request_ns: (own.measured_requests > 0)
-                .then(|| own.measured_ns / own.measured_requests as f64),
+            per_request_ns: median(own.measured_ns.iter().copied().collect()),
             cpu_ms: own.cpu_ms,
             bytes: monitor_bytes + queue_bytes + readings_bytes + own.in_flight_bytes,
             freezes: 0,
             pause_ms: own.pause.clone(),
             dropped,
         }
+    }
+}
+
+impl OwnCost {
+    /// Takes the measured time of some requests, ns in all.
+    pub(crate) fn measured(&mut self, ns: f64, requests: u64) {
+        if requests == 0 {
+            return;
+        }
+        if self.measured_ns.len() == MEASURED {
+            self.measured_ns.pop_front();
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
+        self.measured_ns.push_back(ns / requests as f64);
+    }
+}
+
+/// The middle one: a measurement that was interrupted by a collection or another process must not count.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_cost_is_the_median_of_the_last_measurements() {
+        let mut cost = OwnCost::default();
+        assert_eq!(median(cost.measured_ns.iter().copied().collect()), None);
+        for ns in [900.0, 1_000.0, 5_000_000.0] {
+            cost.measured(ns, 1);
+        }
+        cost.measured(1.0, 0);
+        assert_eq!(median(cost.measured_ns.iter().copied().collect()), Some(1_000.0));
+        (0..1_000).for_each(|_| cost.measured(700.0, 1));
+        assert_eq!(
+            (cost.measured_ns.len(), median(cost.measured_ns.iter().copied().collect())),
+            (MEASURED, Some(700.0))
+        );
     }
 }
