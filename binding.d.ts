@@ -39,6 +39,11 @@ export declare class NativeProbe {
   capture(reason: string, heapSnapshot: boolean): string
   /** The write end of the pipe into which V8 writes the heap snapshot of this incident. */
   beginHeapSnapshot(id: string): number
+  /**
+   * Freezes the process into a shadow, in which `main` answers `questions` (JSON) on descriptor 3, for the heap
+   * snapshot of this incident. Returns in the app only. The incident tells what came of it.
+   */
+  freeze(id: string, questions: string, main: (arg: string) => void): void
   /** V8 has written it, or could not. */
   endHeapSnapshot(id: string, pauseMs: number, error?: string | undefined | null): void
   /**

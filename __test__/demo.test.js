@@ -46,7 +46,7 @@ test('a length out of range is refused with the range', async () => {
   const { code, stderr } = await demo(['--seconds', '5']).closed
 
   assert.equal(code, 2)
-  assert.match(stderr, /--seconds: expected 20 to 600, received 5/)
+  assert.match(stderr, /--seconds: expected 30 to 600, received 5/)
 })
 
 test('a report that blames a healthy route falls short', () => {

@@ -89,13 +89,14 @@ test('live timers trip their trigger', async (t) => {
   assert.ok(incident.trip.value >= 60, `${incident.trip.value}`)
 })
 
-test('a heap near its limit trips, and the heap snapshot is refused or taken with a reason on disk', async (t) => {
+test('a heap near its limit trips, and a heap snapshot that would take too long in process is refused with the reason', async (t) => {
   const directory = makeDirectory(t)
   // More than a hundredth of the limit of four gigabytes that V8 sets itself.
   const filler = Array.from({ length: 1_000_000 }, (_, i) => ({ i }))
   t.after(() => filler.splice(0))
   startProbe(t, {
     directory,
+    without: ['freeze'],
     maxSnapshotPauseMs: 1,
     triggers: [{ name: 'heap', when: { type: 'heap', aboveShare: 0.01 }, heapSnapshot: true, ...limits }]
   })

@@ -22,7 +22,7 @@ const WARM_UP_MS = 2000 // of preset 'test'
 const REDRAW_MS = 250
 const REPORT_PATIENCE_MS = 15_000
 const SNAPSHOT_PATIENCE_MS = 20_000
-const SECONDS = { default: 40, min: 20, max: 600 }
+const SECONDS = { default: 40, min: 30, max: 600 }
 const USAGE = `npm run demo -- [options]
   --seconds N      length of the load, ${SECONDS.min} to ${SECONDS.max}; default ${SECONDS.default}
   --json           print one JSON object and nothing else

@@ -6,9 +6,13 @@ const timers = require('node:timers')
 const v8 = require('node:v8')
 const { performance } = require('node:perf_hooks')
 const { codedError, describe } = require('./errors')
+const { shadowMain } = require('./shadow-main')
 
 /** An incident that is not complete after this long never will be: its event was dropped or its disk hangs, ms. */
 const LIMIT_MS = 600_000
+
+/** What a shadow is asked for an incident. */
+const QUESTIONS = JSON.stringify({ stack: true, floor: true, heapSnapshot: true })
 
 const { setTimeout, clearTimeout } = timers
 
@@ -31,6 +35,15 @@ class Captures {
   /** An incident was written. */
   seen (incident) {
     if (incident.heapSnapshot?.state !== 'pending') this.#settle(incident.id)?.resolve(incident)
+  }
+
+  /** Makes a shadow that takes the heap snapshot; the app stands still for some milliseconds. */
+  freeze (id) {
+    try {
+      this.#native.freeze(id, QUESTIONS, shadowMain)
+    } catch {
+      // The incident no longer waits: the addon has written the reason into it.
+    }
   }
 
   /** Lets V8 write its heap snapshot into the addon's pipe. The app stands still meanwhile. */

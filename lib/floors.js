@@ -42,4 +42,4 @@ function collector () {
   }
 }
 
-module.exports = { forceFloors }
+module.exports = { forceFloors, collector }

@@ -182,7 +182,8 @@ class Probe extends EventEmitter {
     if (this.#native === undefined) return
     const value = JSON.parse(json)
     if (kind === 'heap-snapshot') {
-      this.#captures.takeHeapSnapshot(value.id)
+      if (value.freeze) this.#captures.freeze(value.id)
+      else this.#captures.takeHeapSnapshot(value.id)
     } else if (kind === 'finding') {
       findings.publish(value)
       this.emit('finding', value)

@@ -1,6 +1,6 @@
 //! Events from the recorder's thread to JavaScript: a weak thread-safe function with a bounded queue, never waited for.
 
-use leakprobe_recorder::Observer;
+use leakprobe_recorder::{Observer, Way};
 use napi::Status;
 use napi::bindgen_prelude::{FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -45,7 +45,8 @@ impl Observer for Events {
         self.tell("error", json);
     }
 
-    fn take_heap_snapshot(&self, incident_id: &str) {
-        self.tell("heap-snapshot", &serde_json::json!({ "id": incident_id }).to_string());
+    fn take_heap_snapshot(&self, incident_id: &str, way: Way) {
+        let freeze = way == Way::Shadow;
+        self.tell("heap-snapshot", &serde_json::json!({ "id": incident_id, "freeze": freeze }).to_string());
     }
 }

@@ -8,6 +8,8 @@
 #![expect(unsafe_code, reason = "raw Node-API: the hot path cannot afford the generated wrappers")]
 
 use crate::app_thread::AppThread;
+use leakprobe_recorder::FreezeJob;
+use leakprobe_shadow::{Frozen, Refusal};
 use napi::bindgen_prelude::ToNapiValue;
 use napi::{Env, sys};
 use std::ffi::{CStr, c_void};
@@ -57,6 +59,12 @@ pub(crate) fn event_loop(env: &Env) -> Option<leakprobe_shadow::EventLoop> {
     let handle = NonNull::new(env.get_uv_event_loop().ok()?.cast::<c_void>())?;
     // SAFETY: Node's loop outlives its environment, and the environment's clean-up drops every user of this value.
     unsafe { leakprobe_shadow::EventLoop::new(handle) }
+}
+
+/// Freezes the process as the job says.
+pub(crate) fn freeze(job: &mut FreezeJob) -> Result<Frozen, Refusal> {
+    // SAFETY: called by JavaScript on the app thread, so JavaScript may run; the caller's child side answers and ends.
+    unsafe { leakprobe_shadow::freeze(&mut job.preparation, job.output, job.limits) }
 }
 
 unsafe extern "C" fn release(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {

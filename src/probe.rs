@@ -6,7 +6,7 @@ use crate::events::Events;
 use crate::ffi::{self, HotFunctions};
 use leakprobe_core::event::Nanos;
 use leakprobe_recorder::{Recorder, RecorderConfig};
-use leakprobe_shadow::{GcCallbacks, HeapReader, HeapReading, Isolate, monotonic, thread_id};
+use leakprobe_shadow::{Frozen, GcCallbacks, HeapReader, HeapReading, Isolate, end, monotonic, thread_id};
 use napi::Env;
 use napi::bindgen_prelude::{Float64Array, FnArgs, Function};
 use napi_derive::napi;
@@ -188,6 +188,26 @@ impl NativeProbe {
     #[napi]
     pub fn begin_heap_snapshot(&self, id: String) -> napi::Result<i32> {
         self.with(|running| running.recorder.begin_heap_snapshot(&id).map_err(from_recorder))
+    }
+
+    /// Freezes the process into a shadow, in which `main` answers `questions` (JSON) on descriptor 3, for the heap
+    /// snapshot of this incident. Returns in the app only. The incident tells what came of it.
+    #[napi]
+    pub fn freeze(&self, id: String, questions: String, main: Function<'_, String, ()>) -> napi::Result<()> {
+        self.with(|running| {
+            let mut job = running.recorder.begin_freeze(&id).map_err(from_recorder)?;
+            match ffi::freeze(&mut job) {
+                Ok(Frozen::Child) => {
+                    // Collections in the shadow are nobody's business, and nobody would read of them.
+                    running.app_thread.stop();
+                    let answered = main.call(questions).is_ok();
+                    end(if answered { 0 } else { 3 })
+                }
+                Ok(Frozen::Parent { pid, pause }) => running.recorder.frozen(&id, Ok((pid, pause))),
+                Err(refusal) => running.recorder.frozen(&id, Err(refusal)),
+            }
+            Ok(())
+        })
     }
 
     /// V8 has written it, or could not.

@@ -6,6 +6,7 @@ const { spawn } = require('node:child_process')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
+const readline = require('node:readline')
 
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 const FRAME_MS = 100
@@ -29,17 +30,16 @@ async function runStep ({ title, command, args, cwd, env }) {
   const started = Date.now()
   try {
     const child = spawn(command, args, { cwd, env: env ?? process.env, stdio: ['ignore', 'pipe', 'pipe'] })
-    const collect = (chunk) => {
-      file.write(chunk)
-      for (const text of String(chunk).replace(ESCAPES, '').split(/[\r\n]+/)) {
-        if (text.trim() === '') continue
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk) => file.write(chunk))
+      readline.createInterface({ input: stream }).on('line', (raw) => {
+        const text = raw.replace(ESCAPES, '')
+        if (text.trim() === '') return
         tail.push(text)
         if (tail.length > TAIL_LINES) tail.shift()
         line.says(text.trim())
-      }
+      })
     }
-    child.stdout.on('data', collect)
-    child.stderr.on('data', collect)
     await ended(child, command)
   } catch (error) {
     line.done('failed')

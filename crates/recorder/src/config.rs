@@ -27,6 +27,9 @@ pub struct RecorderConfig {
     pub queue_capacity: usize,
     /// Longest pause for a heap snapshot that a trigger asks for, ms.
     pub max_snapshot_pause_ms: f64,
+    /// Parts to do without, to see their fallback; here only `freeze` matters.
+    #[serde(default)]
+    pub without: Vec<String>,
     /// The kernel's id of the app thread; set by the boundary.
     #[serde(skip)]
     pub main_thread_id: Option<i32>,

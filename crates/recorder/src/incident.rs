@@ -1,9 +1,11 @@
 //! An incident: its directory, its first writing, and its completion when a heap snapshot is there.
 
+use crate::answers::Answers;
 use crate::files;
 use crate::preflight;
 use crate::snapshot::Written;
 use leakprobe_core::{Nanos, Trip};
+use leakprobe_shadow::{Pause, Preparation, Shadow};
 use serde_json::{Value, json};
 use std::fs;
 use std::io;
@@ -15,6 +17,18 @@ const SCHEMA: &str = "leakprobe.incident/1";
 /// The heap snapshot's file.
 pub(crate) const SNAPSHOT: &str = "heap.heapsnapshot.gz";
 
+/// The stack's file.
+const STACK: &str = "stack.txt";
+
+/// Who makes the heap snapshot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Way {
+    /// A shadow: the app stands still for the fork only.
+    Shadow,
+    /// V8 in the app's own process, which stands still for all of it.
+    InProcess,
+}
+
 /// An incident that waits for its heap snapshot.
 #[derive(Debug)]
 pub(crate) struct Pending {
@@ -25,6 +39,15 @@ pub(crate) struct Pending {
     /// V8's end of the pipe, from the beginning of the writing to its end.
     pub(crate) writer: Option<OwnedFd>,
     pub(crate) begun: bool,
+    pub(crate) way: Way,
+    /// Attempts so far.
+    pub(crate) attempts: u32,
+    pub(crate) predicted_ms: f64,
+    /// A trigger asked, so the pause of a fallback is limited.
+    pub(crate) by_trigger: bool,
+    pub(crate) preparation: Option<Preparation>,
+    pub(crate) shadow: Option<Shadow>,
+    pub(crate) freeze: Option<Pause>,
     pub(crate) pause_ms: Option<f64>,
     pub(crate) fault: Option<String>,
 }
@@ -104,28 +127,52 @@ pub(crate) fn write_incident(path: &Path, incident: &Value) -> io::Result<()> {
 impl Pending {
     /// The snapshot has ended, in a file or in a fault. Returns what was learnt: ms of pause per MB of heap.
     pub(crate) fn complete(&mut self, written: Result<Written, String>) -> Option<f64> {
-        let written = match self.fault.take() {
-            Some(fault) => Err(fault),
-            None => written,
-        };
-        let pause_ms = self.pause_ms;
-        let state = match written {
-            Ok(Written { summary: Ok(summary), compressed_bytes }) => json!({
-                "state": "written", "file": SNAPSHOT, "pauseMs": pause_ms, "bytes": summary.bytes,
-                "compressedBytes": compressed_bytes, "nodeCount": summary.node_count,
-                "edgeCount": summary.edge_count, "stringCount": summary.string_count,
-                "countsMatch": summary.counts_match,
-            }),
-            Ok(Written { summary: Err(damage), .. }) => {
-                json!({ "state": "failed", "pauseMs": pause_ms, "because": format!("V8 wrote no whole heap snapshot: {damage}") })
+        let (mut state, answers) = match written {
+            Ok(Written { summary: Ok(summary), compressed_bytes, answers }) => {
+                let state = json!({
+                    "state": "written", "file": SNAPSHOT, "bytes": summary.bytes,
+                    "compressedBytes": compressed_bytes, "nodeCount": summary.node_count,
+                    "edgeCount": summary.edge_count, "stringCount": summary.string_count,
+                    "countsMatch": summary.counts_match,
+                });
+                (state, answers)
             }
-            Err(why) => json!({ "state": "failed", "pauseMs": pause_ms, "because": why }),
+            Ok(Written { summary: Err(damage), answers, .. }) => {
+                let because = format!("V8 wrote no whole heap snapshot: {damage}");
+                (json!({ "state": "failed", "because": because }), answers)
+            }
+            Err(why) => (json!({ "state": "failed", "because": why }), Answers::none()),
         };
+        if let Some(state) = state.as_object_mut() {
+            let way = if self.way == Way::Shadow { "shadow" } else { "in-process" };
+            state.insert("by".to_owned(), json!(way));
+            state.insert("pauseMs".to_owned(), json!(self.pause_ms));
+            if let Some(pause) = self.freeze {
+                state.insert("pauseParts".to_owned(), parts(pause));
+            }
+        }
         if let Some(map) = self.json.as_object_mut() {
             map.insert("heapSnapshot".to_owned(), state);
+            if let Some(floor) = answers.floor {
+                map.insert("floor".to_owned(), json!(floor));
+            }
+            if let Some(stack) = answers.stack {
+                let kept = files::write(&self.path.join(STACK), stack.as_bytes());
+                map.insert("stack".to_owned(), kept.map_or(Value::Null, |()| json!(STACK)));
+            }
         }
-        pause_ms.and_then(|pause_ms| preflight::learned(pause_ms, self.heap_used))
+        // A shadow's pause says nothing of what V8's generator takes in process.
+        self.pause_ms
+            .filter(|_| self.way == Way::InProcess)
+            .and_then(|pause_ms| preflight::learned(pause_ms, self.heap_used))
     }
+}
+
+/// What the app felt, ms.
+#[expect(clippy::cast_precision_loss, reason = "nanoseconds stay below 2^53")]
+fn parts(pause: Pause) -> Value {
+    let ms = |ns: u64| ns as f64 / 1e6;
+    json!({ "idleMs": ms(pause.idle), "areasMs": ms(pause.areas), "forkMs": ms(pause.fork), "restoreMs": ms(pause.restore) })
 }
 
 #[cfg(test)]

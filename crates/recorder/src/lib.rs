@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod answers;
 mod config;
 mod error;
 mod files;
@@ -21,5 +22,6 @@ mod worker;
 
 pub use config::RecorderConfig;
 pub use error::Error;
+pub use incident::Way;
 pub use queue::EventSender;
-pub use recorder::{Observer, Recorder};
+pub use recorder::{FreezeJob, Observer, Recorder};

@@ -38,6 +38,13 @@ pub(crate) fn check(situation: Situation) -> Result<f64, String> {
     Ok(pause_ms)
 }
 
+/// How long a shadow may take for a heap snapshot before it ends itself, s: five times what is predicted, for it runs at
+/// low priority beside a busy app, and half a minute on top.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 30 and 900")]
+pub(crate) fn deadline_seconds(predicted_ms: f64) -> u32 {
+    (30.0 + predicted_ms * 5.0 / 1_000.0).clamp(30.0, 900.0) as u32
+}
+
 /// Pause per MB, from one that was taken.
 pub(crate) fn learned(pause_ms: f64, heap_used: u64) -> Option<f64> {
     (heap_used > 0).then(|| pause_ms / (number(heap_used) / 1_048_576.0))
@@ -65,6 +72,11 @@ mod tests {
     fn a_small_heap_with_room_is_taken() {
         assert_eq!(check(situation()), Ok(4_000.0));
         assert_eq!(check(Situation { available: None, ..situation() }), Ok(4_000.0));
+    }
+
+    #[test]
+    fn a_larger_heap_has_more_time_and_none_has_for_ever() {
+        assert_eq!((deadline_seconds(0.0), deadline_seconds(10_000.0), deadline_seconds(1e9)), (30, 80, 900));
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! The handle: what the boundary calls on the app thread, none of which waits for the disk.
 
+use crate::answers::Answers;
 use crate::config::RecorderConfig;
 use crate::error::Error;
+use crate::incident::Way;
 use crate::queue::EventSender;
 use crate::state::Shared;
 use crate::worker::{Command, Worker, incident_id};
-use crate::{files, incident, retention, snapshot};
+use crate::{files, incident, preflight, retention, snapshot};
 use crossbeam_channel::{Sender, bounded};
 use leakprobe_core::{Monitor, Nanos, RouteId};
+use leakprobe_shadow::{Limits, Pause, Preparation, Refusal, Shadow};
 use parking_lot::Mutex;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -24,6 +27,20 @@ const FIRST_CAPTURE: u32 = 1 << 16;
 /// How long `stop` waits for the thread.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long a freeze may wait until the process's other threads sleep.
+const WAIT_FOR_IDLE: Duration = Duration::from_millis(100);
+
+/// What the app thread needs for a freeze.
+#[derive(Debug)]
+pub struct FreezeJob {
+    /// Read beforehand, on the recorder's thread.
+    pub preparation: Preparation,
+    /// Where the shadow writes; stays open until [`Recorder::frozen`].
+    pub output: RawFd,
+    /// Of the freeze.
+    pub limits: Limits,
+}
+
 /// Told what happens, on a thread of the recorder; must not wait.
 pub trait Observer: Send {
     /// A leak is reported for the first time; its JSON.
@@ -32,8 +49,9 @@ pub trait Observer: Send {
     fn incident(&self, json: &str);
     /// Something failed; JSON with `code` and `message`.
     fn error(&self, json: &str);
-    /// The app thread is asked to let V8 write a heap snapshot for this incident.
-    fn take_heap_snapshot(&self, incident_id: &str);
+    /// The app thread is asked for a heap snapshot for this incident: to call [`Recorder::begin_freeze`], or to let V8
+    /// write into what [`Recorder::begin_heap_snapshot`] gives.
+    fn take_heap_snapshot(&self, incident_id: &str, way: Way);
 }
 
 /// A running recorder.
@@ -70,6 +88,7 @@ impl Recorder {
             cost: Mutex::default(),
             readings: Mutex::default(),
             pending: Mutex::default(),
+            can_freeze: AtomicBool::new(false),
             started_at: humantime::format_rfc3339_millis(wall).to_string(),
             started,
             config,
@@ -156,10 +175,52 @@ impl Recorder {
 
     /// Makes the pipe for an incident's heap snapshot; returns the end that V8 writes to.
     pub fn begin_heap_snapshot(&self, incident_id: &str) -> Result<RawFd, Error> {
+        self.begin(incident_id, Way::InProcess).map(|(output, _)| output)
+    }
+
+    /// What a freeze for this incident needs. The app thread freezes at once and tells [`Recorder::frozen`].
+    pub fn begin_freeze(&self, incident_id: &str) -> Result<FreezeJob, Error> {
+        let (output, predicted_ms) = self.begin(incident_id, Way::Shadow)?;
+        let mut pending = self.shared.pending.lock();
+        let preparation = pending
+            .get_mut(incident_id)
+            .and_then(|waiting| waiting.preparation.take())
+            .ok_or_else(|| Error::UnknownIncident(incident_id.to_owned()))?;
+        let limits = Limits {
+            wait_for_idle: WAIT_FOR_IDLE,
+            deadline_seconds: preflight::deadline_seconds(predicted_ms),
+        };
+        Ok(FreezeJob { preparation, output, limits })
+    }
+
+    /// The app thread has frozen the process, or could not.
+    pub fn frozen(&self, incident_id: &str, result: Result<(i32, Pause), Refusal>) {
+        if let Ok((_, pause)) = &result {
+            self.add_pause(milliseconds(pause.total));
+            self.shared.cost.lock().freezes += 1;
+        }
+        let writer = {
+            let mut pending = self.shared.pending.lock();
+            let Some(waiting) = pending.get_mut(incident_id) else { return };
+            match result {
+                Ok((pid, pause)) => {
+                    waiting.shadow = Some(Shadow::new(pid));
+                    waiting.pause_ms = Some(milliseconds(pause.total));
+                    waiting.freeze = Some(pause);
+                }
+                Err(refusal) => waiting.fault = Some(format!("no shadow could be made: {refusal}")),
+            }
+            waiting.writer.take()
+        };
+        // From now on the shadow alone holds the pipe's end, and its death ends the reading.
+        drop(writer);
+    }
+
+    fn begin(&self, incident_id: &str, way: Way) -> Result<(RawFd, f64), Error> {
         let mut pending = self.shared.pending.lock();
         let waiting = pending
             .get_mut(incident_id)
-            .filter(|waiting| !waiting.begun)
+            .filter(|waiting| !waiting.begun && waiting.way == way)
             .ok_or_else(|| Error::UnknownIncident(incident_id.to_owned()))?;
         let (mut reader, writer) =
             io::pipe().map_err(|source| Error::Io { doing: "making the pipe of a heap snapshot", source })?;
@@ -168,17 +229,20 @@ impl Recorder {
         let thread = thread::Builder::new()
             .name("leakprobe-snap".to_owned())
             .spawn(move || {
-                let written = snapshot::drain(&mut reader, &path).map_err(|error| error.to_string());
+                let answers = if way == Way::Shadow { Answers::default() } else { Answers::none() };
+                let written = snapshot::drain(&mut reader, &path, answers).map_err(|error| error.to_string());
                 // The recorder has gone: then there is nobody to tell.
                 let _ = commands.send(Command::SnapshotEnded { id, written });
             })
             .map_err(Error::Thread)?;
-        self.snapshots.lock().push(thread);
+        let mut snapshots = self.snapshots.lock();
+        snapshots.retain(|thread| !thread.is_finished());
+        snapshots.push(thread);
         let writer = OwnedFd::from(writer);
         let raw = writer.as_raw_fd();
         waiting.writer = Some(writer);
         waiting.begun = true;
-        Ok(raw)
+        Ok((raw, waiting.predicted_ms))
     }
 
     /// V8 has written everything, or `error` says why not. The incident is completed by the thread.
@@ -192,8 +256,6 @@ impl Recorder {
             waiting.writer.take()
         };
         drop(writer);
-        let mut snapshots = self.snapshots.lock();
-        snapshots.retain(|thread| !thread.is_finished());
     }
 
     /// Stops the thread; the last report is written. Again: nothing. Waits at most five seconds.
@@ -204,6 +266,9 @@ impl Recorder {
         // Whoever still writes a heap snapshot has gone: closing the pipe ends the thread that reads it.
         for waiting in self.shared.pending.lock().values_mut() {
             waiting.writer = None;
+            if let Some(shadow) = &mut waiting.shadow {
+                shadow.kill();
+            }
         }
         let deadline = std::time::Instant::now() + STOP_LIMIT;
         let snapshots = std::mem::take(&mut *self.snapshots.lock());
@@ -225,11 +290,7 @@ impl Drop for Recorder {
 }
 
 /// What this version does not have; said rather than hidden.
-const NOT_BUILT: [(&str, &str); 3] = [
-    ("freeze", "not built: heap snapshots and floors are taken in the app's own process"),
-    ("slowdowns", "not built"),
-    ("hypotheses", "not built"),
-];
+const NOT_BUILT: [(&str, &str); 2] = [("slowdowns", "not built"), ("hypotheses", "not built")];
 
 /// Waits for a thread, but not for ever: a disk that hangs must not keep the app from ending.
 fn join(thread: JoinHandle<()>, deadline: std::time::Instant) {
@@ -257,4 +318,9 @@ fn prepare(home: &Path) -> Result<(), Error> {
 fn text(value: &impl serde::Serialize) -> Result<String, Error> {
     serde_json::to_string(value)
         .map_err(|error| Error::Io { doing: "making JSON", source: io::Error::other(error) })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nanoseconds stay below 2^53")]
+fn milliseconds(ns: u64) -> f64 {
+    ns as f64 / 1e6
 }

@@ -1,8 +1,10 @@
-//! A heap snapshot on its way to disk: V8 writes into a pipe, a thread counts, compresses and writes.
+//! A heap snapshot on its way to disk: V8 writes into a pipe, a thread counts, compresses and writes. A shadow's other
+//! answers come through the same pipe before it.
 //!
 //! **Invariant:** the reading end is always drained to its end, also after a disk error: a writer that met a closed pipe
 //! would abort the app.
 
+use crate::answers::Answers;
 use crate::files;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -19,12 +21,14 @@ const CHUNK: usize = 64 << 10;
 pub(crate) struct Written {
     /// Nodes, edges, strings and bytes, or where the text stopped being a heap snapshot.
     pub(crate) summary: Result<Summary, String>,
-    /// Size on disk, bytes.
+    /// Size on disk, bytes; 0 where nothing whole came.
     pub(crate) compressed_bytes: u64,
+    /// What a shadow said besides.
+    pub(crate) answers: Answers,
 }
 
-/// Reads `source` to its end into `path`, gzipped.
-pub(crate) fn drain(source: &mut dyn Read, path: &Path) -> io::Result<Written> {
+/// Reads `source` to its end into `path`, gzipped, after what `answers` takes. Only a whole snapshot gets its name.
+pub(crate) fn drain(source: &mut dyn Read, path: &Path, mut answers: Answers) -> io::Result<Written> {
     let mut meter = Meter::default();
     let opened = files::create_temporary(path);
     let (mut target, mut fault) = match opened {
@@ -42,7 +46,7 @@ pub(crate) fn drain(source: &mut dyn Read, path: &Path) -> io::Result<Written> {
                 break;
             }
         };
-        let bytes = chunk.get(..read).unwrap_or(&[]);
+        let bytes = answers.take(chunk.get(..read).unwrap_or(&[]));
         meter.push(bytes);
         if let Some((encoder, _)) = target.as_mut().filter(|_| fault.is_none())
             && let Err(error) = encoder.write_all(bytes)
@@ -53,17 +57,23 @@ pub(crate) fn drain(source: &mut dyn Read, path: &Path) -> io::Result<Written> {
     let Some((encoder, temporary)) = target else {
         return Err(fault.unwrap_or_else(|| io::Error::other("no file to write to")));
     };
-    let published = match fault {
-        Some(error) => Err(error),
-        None => encoder.finish().and_then(|file| files::publish(&file, &temporary, path)),
+    let summary = meter.finish().map_err(|error| error.to_string());
+    let finished = match (fault, &summary) {
+        (Some(error), _) => Err(error),
+        (None, Ok(_)) => encoder.finish().and_then(|file| files::publish(&file, &temporary, path)),
+        (None, Err(_)) => {
+            // What cannot be removed is swept at the next start.
+            let _ = fs::remove_file(&temporary);
+            return Ok(Written { summary, compressed_bytes: 0, answers });
+        }
     };
-    if let Err(error) = published {
+    if let Err(error) = finished {
         // The error that matters is the one above.
         let _ = fs::remove_file(&temporary);
         return Err(error);
     }
     let compressed_bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
-    Ok(Written { summary: meter.finish().map_err(|error| error.to_string()), compressed_bytes })
+    Ok(Written { summary, compressed_bytes, answers })
 }
 
 #[cfg(test)]
@@ -81,7 +91,7 @@ mod tests {
         let sender =
             std::thread::spawn(move || TEXT.chunks(7).for_each(|chunk| writer.write_all(chunk).unwrap()));
 
-        let written = drain(&mut reader, &path).unwrap();
+        let written = drain(&mut reader, &path, Answers::none()).unwrap();
         sender.join().unwrap();
 
         let mut back = Vec::new();
@@ -100,7 +110,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut source: &[u8] = TEXT;
 
-        assert!(drain(&mut source, &directory.path().join("gone/heap.gz")).is_err());
+        assert!(drain(&mut source, &directory.path().join("gone/heap.gz"), Answers::none()).is_err());
         assert!(source.is_empty(), "the writer must never meet a closed pipe");
     }
 
@@ -110,7 +120,31 @@ mod tests {
         let big = vec![b'x'; 4 << 20];
         let mut source: &[u8] = &big;
         // /dev/full fails every write; the temporary name beside it cannot be made there, which is the same case.
-        assert!(drain(&mut source, Path::new("/dev/full/heap.gz")).is_err());
+        assert!(drain(&mut source, Path::new("/dev/full/heap.gz"), Answers::none()).is_err());
         assert!(source.is_empty());
+    }
+
+    #[test]
+    fn a_snapshot_that_is_cut_gets_no_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut source: &[u8] = &TEXT[..40];
+
+        let written = drain(&mut source, &directory.path().join("heap.gz"), Answers::none()).unwrap();
+
+        assert!(written.summary.is_err());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_shadow_answers_first_and_its_snapshot_follows() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("heap.gz");
+        let text = [b"{\"stack\":\"at x\"}\n{\"heapSnapshot\":\"begins\"}\n", TEXT].concat();
+        let mut source: &[u8] = &text;
+
+        let written = drain(&mut source, &path, Answers::default()).unwrap();
+
+        assert_eq!(written.answers.stack.as_deref(), Some("at x"));
+        assert_eq!(written.summary.unwrap().bytes, TEXT.len() as u64);
     }
 }

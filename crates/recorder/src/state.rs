@@ -9,6 +9,7 @@ use leakprobe_core::report::Pause;
 use leakprobe_core::{Capability, Cost, Event, Monitor, Nanos, ProcessIdentity, Report, Stats};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::AtomicBool;
 
 /// Process readings kept for incidents: the last minute.
 const READINGS: usize = 60;
@@ -25,6 +26,7 @@ pub(crate) struct OwnCost {
     pub(crate) pause: Pause,
     pub(crate) cpu_ms: Option<f64>,
     pub(crate) in_flight_bytes: u64,
+    pub(crate) freezes: u64,
     pub(crate) faults: BTreeMap<&'static str, u64>,
 }
 
@@ -38,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) cost: Mutex<OwnCost>,
     pub(crate) readings: Mutex<VecDeque<ProcessReading>>,
     pub(crate) pending: Mutex<HashMap<String, Pending>>,
+    /// Whether this process can be frozen into a shadow.
+    pub(crate) can_freeze: AtomicBool,
     pub(crate) started_at: String,
     pub(crate) started: Nanos,
 }
@@ -115,7 +119,7 @@ impl Shared {
             per_request_ns: median(own.measured_ns.iter().copied().collect()),
             cpu_ms: own.cpu_ms,
             bytes: monitor_bytes + queue_bytes + readings_bytes + own.in_flight_bytes,
-            freezes: 0,
+            freezes: own.freezes,
             pause_ms: own.pause.clone(),
             dropped,
         }

@@ -5,7 +5,7 @@
 
 use crate::Observer;
 use crate::files;
-use crate::incident::{self, Contents, Pending};
+use crate::incident::{self, Contents, Pending, Way};
 use crate::preflight::{self, Situation};
 use crate::process_reading::{self, Cgroup};
 use crate::retention;
@@ -13,6 +13,7 @@ use crate::snapshot::Written;
 use crate::state::Shared;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use leakprobe_core::{Nanos, Surroundings, Trip};
+use leakprobe_shadow::{Ending, Preparation};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
@@ -20,6 +21,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const STEP: Duration = Duration::from_millis(50);
@@ -28,6 +30,10 @@ const LATE_NS: u64 = 500_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 /// The app thread has this long to begin a heap snapshot.
 const SNAPSHOT_ANSWER_NS: u64 = 60 * SECOND_NS;
+/// A shadow is tried so often before something else is.
+const SHADOW_ATTEMPTS: u32 = 3;
+/// A shadow whose output has ended has this long to end itself.
+const SHADOW_END: Duration = Duration::from_secs(2);
 /// The same error is told at most this often.
 const ERROR_EVERY_NS: u64 = 60 * SECOND_NS;
 
@@ -60,6 +66,8 @@ pub(crate) struct Worker {
     /// App thread's CPU when the loop last turned: tells a stall that computes from one that waits.
     cpu_at_turn: Option<(Nanos, u64)>,
     sequence: u32,
+    /// Nothing new is begun any more.
+    stopping: bool,
 }
 
 impl Worker {
@@ -82,11 +90,13 @@ impl Worker {
             told: HashMap::new(),
             cpu_at_turn: None,
             sequence: 0,
+            stopping: false,
         }
     }
 
     /// Runs until it is stopped.
     pub(crate) fn run(mut self) {
+        self.check_freezing();
         loop {
             let command = match self.commands.recv_timeout(STEP) {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
@@ -157,6 +167,32 @@ impl Worker {
         }
     }
 
+    /// Whether this process can be frozen is measured, here and not on the app thread, for it reads all of smaps.
+    fn check_freezing(&self) {
+        let shared = &self.shared;
+        let refused = if shared.config.without.iter().any(|part| part == "freeze") {
+            Some("switched off by the option `without`".to_owned())
+        } else if !cfg!(all(target_os = "linux", target_env = "gnu")) {
+            Some("tried on Linux with glibc only".to_owned())
+        } else {
+            Preparation::read().err().map(|error| format!("/proc/self/smaps cannot be read: {error}"))
+        };
+        match refused {
+            None => {
+                shared.can_freeze.store(true, Ordering::Relaxed);
+                shared.set_capability(
+                    "freeze",
+                    "native",
+                    "heap snapshots are taken by a shadow, a forked child",
+                );
+            }
+            Some(why) => {
+                let because = format!("heap snapshots stop the app's own process: {why}");
+                shared.set_capability("freeze", "fallback", &because);
+            }
+        }
+    }
+
     fn second(&mut self, now: Nanos) {
         let at = self.shared.monitor.lock().wall(now);
         let reading = process_reading::read(at, self.cgroup.as_ref(), self.shared.config.main_thread_id);
@@ -200,6 +236,7 @@ impl Worker {
             json!({ "state": "not-asked" })
         };
         let pending = heap_snapshot.get("state").is_some_and(|state| state == "pending");
+        let predicted_ms = heap_snapshot.get("predictedPauseMs").and_then(Value::as_f64).unwrap_or(0.0);
         let now = (shared.now)();
         let at = shared.monitor.lock().wall(now);
         let name = incident::directory_name(&at, &reason, &id);
@@ -252,11 +289,34 @@ impl Worker {
             heap_used,
             writer: None,
             begun: false,
+            way: if shared.can_freeze.load(Ordering::Relaxed) { Way::Shadow } else { Way::InProcess },
+            attempts: 0,
+            predicted_ms,
+            by_trigger: trip.is_some(),
+            preparation: None,
+            shadow: None,
+            freeze: None,
             pause_ms: None,
             fault: None,
         };
-        shared.pending.lock().insert(id.clone(), waiting);
-        self.observer.lock().take_heap_snapshot(&id);
+        self.ask(&id, waiting);
+    }
+
+    /// Asks the app thread for a heap snapshot, by the way that is set.
+    fn ask(&mut self, id: &str, mut waiting: Pending) {
+        waiting.asked = (self.shared.now)();
+        waiting.begun = false;
+        waiting.attempts += 1;
+        waiting.preparation = match waiting.way {
+            Way::Shadow => Preparation::read().ok(),
+            Way::InProcess => None,
+        };
+        if waiting.way == Way::Shadow && waiting.preparation.is_none() {
+            waiting.way = Way::InProcess;
+        }
+        let way = waiting.way;
+        self.shared.pending.lock().insert(id.to_owned(), waiting);
+        self.observer.lock().take_heap_snapshot(id, way);
     }
 
     fn decide_snapshot(&self, heap_used: u64, by_trigger: bool, on_disk: bool) -> Value {
@@ -270,7 +330,9 @@ impl Worker {
             heap_used,
             available: self.shared.last_reading().and_then(|reading| reading.available()),
             learned_ms_per_mb: self.learned_ms_per_mb,
-            longest_pause_ms: by_trigger.then_some(self.shared.config.max_snapshot_pause_ms),
+            // A shadow's generator takes as long, but nobody waits for it.
+            longest_pause_ms: (by_trigger && !self.shared.can_freeze.load(Ordering::Relaxed))
+                .then_some(self.shared.config.max_snapshot_pause_ms),
         };
         match preflight::check(situation) {
             Ok(predicted) => json!({ "state": "pending", "predictedPauseMs": predicted }),
@@ -280,6 +342,30 @@ impl Worker {
 
     fn snapshot_ended(&mut self, id: &str, written: Result<Written, String>) {
         let Some(mut pending) = self.shared.pending.lock().remove(id) else { return };
+        let ending =
+            pending.shadow.take().map(|mut shadow| shadow.wait(SHADOW_END).unwrap_or_else(|| shadow.kill()));
+        // A disk that fails does so for every way; all else is the way's own.
+        let disk_failed = written.is_err() && pending.fault.is_none();
+        let written = match (pending.fault.take(), ending) {
+            (Some(fault), _) => Err(fault),
+            (None, None | Some(Ending::Exited(0))) => written,
+            (None, Some(Ending::Exited(status))) => Err(format!("the shadow ended with status {status}")),
+            (None, Some(Ending::Signalled(signal))) => {
+                Err(format!("the shadow was ended by signal {signal}"))
+            }
+        };
+        let whole = matches!(&written, Ok(Written { summary: Ok(_), .. }));
+        if !whole && !disk_failed && pending.way == Way::Shadow && !self.stopping {
+            self.shared.fault("a shadow gave no answer");
+            if pending.attempts < SHADOW_ATTEMPTS {
+                return self.ask(id, pending);
+            }
+            if !pending.by_trigger || pending.predicted_ms <= self.shared.config.max_snapshot_pause_ms {
+                pending.way = Way::InProcess;
+                pending.freeze = None;
+                return self.ask(id, pending);
+            }
+        }
         if let Some(learned) = pending.complete(written) {
             self.learned_ms_per_mb = Some(learned);
         }
@@ -299,8 +385,15 @@ impl Worker {
             pending.iter().filter(|(_, pending)| waits(pending)).map(|(id, _)| id.clone()).collect()
         };
         for id in late {
-            self.snapshot_ended(&id, Err("the event loop did not turn within 60 s".to_owned()));
+            self.stopping_one(&id, "the event loop did not turn within 60 s");
         }
+    }
+
+    /// Completes an incident without its heap snapshot; nothing else is tried.
+    fn stopping_one(&mut self, id: &str, because: &str) {
+        let stopping = std::mem::replace(&mut self.stopping, true);
+        self.snapshot_ended(id, Err(because.to_owned()));
+        self.stopping = stopping;
     }
 
     fn enforce_retention(&mut self, incidents: &std::path::Path, newest: &std::path::Path) {
@@ -352,6 +445,7 @@ impl Worker {
 
     /// The last report; captures that nobody will answer any more are completed as failed.
     fn finish(&mut self) {
+        self.stopping = true;
         self.shared.drain();
         while let Ok(command) = self.commands.try_recv() {
             if let Command::SnapshotEnded { id, written } = command {
@@ -360,7 +454,7 @@ impl Worker {
         }
         let left: Vec<String> = self.shared.pending.lock().keys().cloned().collect();
         for id in left {
-            self.snapshot_ended(&id, Err("the probe was stopped first".to_owned()));
+            self.stopping_one(&id, "the probe was stopped first");
         }
         self.write_report();
     }

@@ -5,7 +5,7 @@
 use flate2::read::GzDecoder;
 use leakprobe_core::event::{Event, Outcome, RequestRecord, TickReading};
 use leakprobe_core::{Nanos, RouteId};
-use leakprobe_recorder::{Error, Observer, Recorder, RecorderConfig};
+use leakprobe_recorder::{Error, Observer, Recorder, RecorderConfig, Way};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -37,7 +37,7 @@ impl Observer for Tell {
     fn error(&self, json: &str) {
         let _ = self.0.send(Told::Error(serde_json::from_str(json).unwrap()));
     }
-    fn take_heap_snapshot(&self, incident_id: &str) {
+    fn take_heap_snapshot(&self, incident_id: &str, _way: Way) {
         let _ = self.0.send(Told::Snapshot(incident_id.to_owned()));
     }
 }
@@ -53,7 +53,7 @@ fn config(directory: Option<&Path>, triggers: &Value) -> RecorderConfig {
         "core": { "maxRoutes": 500, "windowMs": 1000, "warmUpMs": 0, "triggers": triggers },
         "directory": directory, "service": "mail api", "node": "v20.0.0", "reportFile": null,
         "reportIntervalMs": 50, "maxIncidents": 3, "maxIncidentBytes": 100_000_000, "queueCapacity": 64,
-        "maxSnapshotPauseMs": 1e9,
+        "maxSnapshotPauseMs": 1e9, "without": ["freeze"],
     }))
     .unwrap()
 }

@@ -100,7 +100,7 @@ impl std::error::Error for Refusal {
 
 /// Freezes the process into a shadow that writes on a copy of `output`.
 ///
-/// `ignored` are threads of ours that wait for the shadow's answer and hold nothing the shadow needs.
+/// Threads whose names begin with `leakprobe` may be at work meanwhile.
 ///
 /// # Safety
 ///
@@ -110,10 +110,9 @@ pub unsafe fn freeze(
     preparation: &mut Preparation,
     output: RawFd,
     limits: Limits,
-    ignored: &[i32],
 ) -> Result<Frozen, Refusal> {
     let began = monotonic();
-    wait_until_idle(limits.wait_for_idle, ignored)?;
+    wait_until_idle(limits.wait_for_idle)?;
     let idle = monotonic();
 
     let areas = &mut preparation.areas;
@@ -161,12 +160,11 @@ pub fn end(status: i32) -> ! {
     unsafe { libc::_exit(status) }
 }
 
-fn wait_until_idle(limit: Duration, ignored: &[i32]) -> Result<(), Refusal> {
+fn wait_until_idle(limit: Duration) -> Result<(), Refusal> {
     let me = crate::thread_id().unwrap_or(0);
-    let ignored: Vec<i32> = ignored.iter().copied().chain([me]).collect();
     let deadline = monotonic().saturating_add(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX));
     loop {
-        let busy = idle::busy_threads(&ignored).map_err(Refusal::Proc)?;
+        let busy = idle::busy_threads(me).map_err(Refusal::Proc)?;
         if busy.is_empty() {
             return Ok(());
         }

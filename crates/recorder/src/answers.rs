@@ -1,0 +1,127 @@
+//! A shadow's answers as they come through its pipe: lines of JSON, then, if asked for, a raw heap snapshot.
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+
+/// Longest line taken; a longer one means that something else is writing.
+const LONGEST_LINE: usize = 1 << 20;
+
+/// What a full collection in the shadow left.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Floor {
+    /// V8's `used_heap_size` after the collection, bytes.
+    pub(crate) heap_used: u64,
+    /// V8's `external_memory`, bytes.
+    pub(crate) external: u64,
+    /// `process.memoryUsage().arrayBuffers`, bytes.
+    pub(crate) array_buffers: u64,
+    /// Native contexts.
+    pub(crate) contexts: u64,
+    /// Detached contexts.
+    pub(crate) detached_contexts: u64,
+    /// Used bytes per heap space, in V8's order.
+    pub(crate) spaces: Vec<(String, u64)>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Line {
+    Stack(String),
+    Floor(Floor),
+    HeapSnapshot(IgnoredAny),
+}
+
+/// Everything a shadow said.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    pub(crate) stack: Option<String>,
+    pub(crate) floor: Option<Floor>,
+    pub(crate) snapshot_begun: bool,
+    /// The first thing that was not understood.
+    pub(crate) fault: Option<String>,
+    pending: Vec<u8>,
+}
+
+impl Answers {
+    /// For a source that has none: everything is the heap snapshot.
+    pub(crate) fn none() -> Self {
+        Self { snapshot_begun: true, ..Self::default() }
+    }
+
+    /// Takes what was read; returns the part that belongs to the heap snapshot.
+    pub(crate) fn take<'a>(&mut self, mut bytes: &'a [u8]) -> &'a [u8] {
+        while !self.snapshot_begun && !bytes.is_empty() {
+            let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+                if self.pending.len() + bytes.len() > LONGEST_LINE {
+                    self.fault("a line without end");
+                    self.pending.clear();
+                } else {
+                    self.pending.extend_from_slice(bytes);
+                }
+                return &[];
+            };
+            let (line, rest) = bytes.split_at(end);
+            self.pending.extend_from_slice(line);
+            bytes = rest.get(1..).unwrap_or(&[]);
+            let line = std::mem::take(&mut self.pending);
+            match serde_json::from_slice(&line) {
+                Ok(Line::Stack(stack)) => self.stack = Some(stack),
+                Ok(Line::Floor(floor)) => self.floor = Some(floor),
+                Ok(Line::HeapSnapshot(_)) => self.snapshot_begun = true,
+                Err(error) => self.fault(&error.to_string()),
+            }
+        }
+        bytes
+    }
+
+    fn fault(&mut self, what: &str) {
+        self.fault.get_or_insert_with(|| what.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &[u8] = b"{\"stack\":\"Error\\n at x\"}\n{\"floor\":{\"heapUsed\":7,\"external\":1,\"arrayBuffers\":2,\"contexts\":3,\"detachedContexts\":0,\"spaces\":[[\"old_space\",5]],\"watched\":{}}}\n{\"heapSnapshot\":\"begins\"}\n{\"snapshot\":{}}\n";
+
+    #[test]
+    fn lines_and_the_snapshot_are_told_apart_however_they_are_cut() {
+        for size in 1..TEXT.len() {
+            let mut answers = Answers::default();
+            let mut snapshot = Vec::new();
+
+            for chunk in TEXT.chunks(size) {
+                snapshot.extend_from_slice(answers.take(chunk));
+            }
+
+            assert_eq!(answers.stack.as_deref(), Some("Error\n at x"));
+            assert_eq!(answers.floor.as_ref().map(|floor| floor.heap_used), Some(7));
+            assert_eq!(snapshot, b"{\"snapshot\":{}}\n");
+            assert!(answers.fault.is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_a_fault_and_the_rest_still_counts() {
+        let mut answers = Answers::default();
+
+        answers.take(b"nonsense\n{\"stack\":\"s\"}\n{\"other\":1}\n");
+
+        assert_eq!(answers.stack.as_deref(), Some("s"));
+        assert!(answers.fault.is_some());
+    }
+
+    #[test]
+    fn a_line_without_end_does_not_grow_without_bound() {
+        let mut answers = Answers::default();
+
+        for _ in 0..64 {
+            answers.take(&vec![b'x'; 1 << 16]);
+        }
+
+        assert!(answers.pending.len() <= LONGEST_LINE);
+        assert_eq!(answers.fault.as_deref(), Some("a line without end"));
+    }
+}
