@@ -3,23 +3,22 @@
 //! It sleeps on the control channel, never on the data channel: a receiver blocked there would make every send of the
 //! app thread a system call. **Invariant:** a panic ends one step, not the thread and not the app.
 
+mod capture;
+
 use crate::Observer;
 use crate::files;
-use crate::incident::{self, Contents, Pending, Way};
-use crate::preflight::{self, Situation};
 use crate::process_reading::{self, Cgroup};
-use crate::retention;
 use crate::snapshot::Written;
 use crate::state::Shared;
+use capture::Request;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use leakprobe_core::{Nanos, Surroundings, Trip};
-use leakprobe_shadow::{Ending, Preparation};
+use leakprobe_core::{Nanos, Surroundings};
+use leakprobe_shadow::Preparation;
 use parking_lot::Mutex;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -28,12 +27,6 @@ const STEP: Duration = Duration::from_millis(50);
 /// A step that comes later than this says that the thread itself was not scheduled.
 const LATE_NS: u64 = 500_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
-/// The app thread has this long to begin a heap snapshot.
-const SNAPSHOT_ANSWER_NS: u64 = 60 * SECOND_NS;
-/// A shadow is tried so often before something else is.
-const SHADOW_ATTEMPTS: u32 = 3;
-/// A shadow whose output has ended has this long to end itself.
-const SHADOW_END: Duration = Duration::from_secs(2);
 /// The same error is told at most this often.
 const ERROR_EVERY_NS: u64 = 60 * SECOND_NS;
 
@@ -42,14 +35,6 @@ pub(crate) enum Command {
     Capture { id: String, reason: String, heap_snapshot: bool },
     SnapshotEnded { id: String, written: Result<Written, String> },
     Stop,
-}
-
-/// An incident to be written.
-struct Request<'a> {
-    id: String,
-    reason: String,
-    trip: Option<&'a Trip>,
-    heap_snapshot: bool,
 }
 
 pub(crate) struct Worker {
@@ -207,204 +192,6 @@ impl Worker {
             && let Some(cpu) = process_reading::thread_cpu_ms(thread)
         {
             self.cpu_at_turn = Some((turn, cpu));
-        }
-    }
-
-    /// What the app thread does while the loop does not turn.
-    fn stall(&self) -> Option<Value> {
-        let thread = self.shared.config.main_thread_id?;
-        let (turn, before) = self.cpu_at_turn?;
-        let cpu_ms = process_reading::thread_cpu_ms(thread)?.saturating_sub(before);
-        let for_ms = (self.shared.now)().since(turn) / 1_000_000;
-        let running = cpu_ms.saturating_mul(2) > for_ms;
-        Some(json!({
-            "forMs": for_ms,
-            "appThreadCpuMs": cpu_ms,
-            "appThread": if running { "running" } else { "waiting" },
-        }))
-    }
-
-    fn incident(&mut self, request: Request<'_>) {
-        let Request { id, reason, trip, heap_snapshot } = request;
-        let shared = Arc::clone(&self.shared);
-        let stats = shared.stats();
-        let heap_used = stats.heap.map_or(0, |heap| heap.used);
-        let on_disk = shared.config.home().is_some();
-        let heap_snapshot = if heap_snapshot {
-            self.decide_snapshot(heap_used, trip.is_some(), on_disk)
-        } else {
-            json!({ "state": "not-asked" })
-        };
-        let pending = heap_snapshot.get("state").is_some_and(|state| state == "pending");
-        let predicted_ms = heap_snapshot.get("predictedPauseMs").and_then(Value::as_f64).unwrap_or(0.0);
-        let now = (shared.now)();
-        let at = shared.monitor.lock().wall(now);
-        let name = incident::directory_name(&at, &reason, &id);
-        let stall = trip.filter(|trip| trip.condition == "stall").and_then(|_| self.stall());
-        let readings: Vec<_> = shared.readings.lock().iter().cloned().collect();
-        let mut json = incident::json(Contents {
-            id: &id,
-            reason: &reason,
-            at,
-            trip,
-            stall,
-            readings: serde_json::to_value(readings).unwrap_or_default(),
-            stats: serde_json::to_value(stats).unwrap_or_default(),
-            process: serde_json::to_value(shared.identity()).unwrap_or_default(),
-            heap_snapshot,
-        });
-        let Some(incidents) = shared.config.home().map(|home| home.join("incidents")) else {
-            self.observer.lock().incident(&json.to_string());
-            return;
-        };
-        if let Some(map) = json.as_object_mut() {
-            map.insert("directory".to_owned(), json!(incidents.join(&name)));
-        }
-        let report = serde_json::to_vec(&shared.report()).unwrap_or_default();
-        let path = match incident::write(&incidents, &name, &json, &report) {
-            Ok(path) => path,
-            Err(error) => {
-                self.disk_failed("writing an incident", &error);
-                if let Some(map) = json.as_object_mut() {
-                    map.insert(
-                        "heapSnapshot".to_owned(),
-                        json!({ "state": "failed", "because": error.to_string() }),
-                    );
-                    map.remove("directory");
-                }
-                self.observer.lock().incident(&json.to_string());
-                return;
-            }
-        };
-        self.disk_works();
-        self.enforce_retention(&incidents, &path);
-        if !pending {
-            self.observer.lock().incident(&json.to_string());
-            return;
-        }
-        let waiting = Pending {
-            path,
-            json,
-            asked: now,
-            heap_used,
-            writer: None,
-            begun: false,
-            way: if shared.can_freeze.load(Ordering::Relaxed) { Way::Shadow } else { Way::InProcess },
-            attempts: 0,
-            predicted_ms,
-            by_trigger: trip.is_some(),
-            preparation: None,
-            shadow: None,
-            freeze: None,
-            pause_ms: None,
-            fault: None,
-        };
-        self.ask(&id, waiting);
-    }
-
-    /// Asks the app thread for a heap snapshot, by the way that is set.
-    fn ask(&mut self, id: &str, mut waiting: Pending) {
-        waiting.asked = (self.shared.now)();
-        waiting.begun = false;
-        waiting.attempts += 1;
-        waiting.preparation = match waiting.way {
-            Way::Shadow => Preparation::read().ok(),
-            Way::InProcess => None,
-        };
-        if waiting.way == Way::Shadow && waiting.preparation.is_none() {
-            waiting.way = Way::InProcess;
-        }
-        let way = waiting.way;
-        self.shared.pending.lock().insert(id.to_owned(), waiting);
-        self.observer.lock().take_heap_snapshot(id, way);
-    }
-
-    fn decide_snapshot(&self, heap_used: u64, by_trigger: bool, on_disk: bool) -> Value {
-        if !on_disk {
-            return json!({ "state": "refused", "because": "this probe has no directory" });
-        }
-        if !self.shared.pending.lock().is_empty() {
-            return json!({ "state": "refused", "because": "another heap snapshot is being taken" });
-        }
-        let situation = Situation {
-            heap_used,
-            available: self.shared.last_reading().and_then(|reading| reading.available()),
-            learned_ms_per_mb: self.learned_ms_per_mb,
-            // A shadow's generator takes as long, but nobody waits for it.
-            longest_pause_ms: (by_trigger && !self.shared.can_freeze.load(Ordering::Relaxed))
-                .then_some(self.shared.config.max_snapshot_pause_ms),
-        };
-        match preflight::check(situation) {
-            Ok(predicted) => json!({ "state": "pending", "predictedPauseMs": predicted }),
-            Err(because) => json!({ "state": "refused", "because": because }),
-        }
-    }
-
-    fn snapshot_ended(&mut self, id: &str, written: Result<Written, String>) {
-        let Some(mut pending) = self.shared.pending.lock().remove(id) else { return };
-        let ending =
-            pending.shadow.take().map(|mut shadow| shadow.wait(SHADOW_END).unwrap_or_else(|| shadow.kill()));
-        // A disk that fails does so for every way; all else is the way's own.
-        let disk_failed = written.is_err() && pending.fault.is_none();
-        let written = match (pending.fault.take(), ending) {
-            (Some(fault), _) => Err(fault),
-            (None, None | Some(Ending::Exited(0))) => written,
-            (None, Some(Ending::Exited(status))) => Err(format!("the shadow ended with status {status}")),
-            (None, Some(Ending::Signalled(signal))) => {
-                Err(format!("the shadow was ended by signal {signal}"))
-            }
-        };
-        let whole = matches!(&written, Ok(Written { summary: Ok(_), .. }));
-        if !whole && !disk_failed && pending.way == Way::Shadow && !self.stopping {
-            self.shared.fault("a shadow gave no answer");
-            if pending.attempts < SHADOW_ATTEMPTS {
-                return self.ask(id, pending);
-            }
-            if !pending.by_trigger || pending.predicted_ms <= self.shared.config.max_snapshot_pause_ms {
-                pending.way = Way::InProcess;
-                pending.freeze = None;
-                return self.ask(id, pending);
-            }
-        }
-        if let Some(learned) = pending.complete(written) {
-            self.learned_ms_per_mb = Some(learned);
-        }
-        if let Err(error) = incident::write_incident(&pending.path, &pending.json) {
-            self.disk_failed("completing an incident", &error);
-        }
-        if let Some(incidents) = pending.path.parent().map(PathBuf::from) {
-            self.enforce_retention(&incidents, &pending.path);
-        }
-        self.observer.lock().incident(&pending.json.to_string());
-    }
-
-    fn give_up_waiting(&mut self, now: Nanos) {
-        let waits = |pending: &Pending| !pending.begun && now.since(pending.asked) > SNAPSHOT_ANSWER_NS;
-        let late: Vec<String> = {
-            let pending = self.shared.pending.lock();
-            pending.iter().filter(|(_, pending)| waits(pending)).map(|(id, _)| id.clone()).collect()
-        };
-        for id in late {
-            self.stopping_one(&id, "the event loop did not turn within 60 s");
-        }
-    }
-
-    /// Completes an incident without its heap snapshot; nothing else is tried.
-    fn stopping_one(&mut self, id: &str, because: &str) {
-        let stopping = std::mem::replace(&mut self.stopping, true);
-        self.snapshot_ended(id, Err(because.to_owned()));
-        self.stopping = stopping;
-    }
-
-    fn enforce_retention(&mut self, incidents: &std::path::Path, newest: &std::path::Path) {
-        let mut keep: Vec<PathBuf> =
-            self.shared.pending.lock().values().map(|pending| pending.path.clone()).collect();
-        keep.push(newest.to_path_buf());
-        let config = &self.shared.config;
-        if let Err(error) =
-            retention::enforce(incidents, config.max_incidents, config.max_incident_bytes, &keep)
-        {
-            self.disk_failed("removing old incidents", &error);
         }
     }
 
