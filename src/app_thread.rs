@@ -45,7 +45,7 @@ impl AppThread {
             return -1;
         };
         let Some(sender) = sender.as_ref() else { return -1 };
-        let reading = self.reading(table.wants_heap_at_begin());
+        let reading = self.reading(|_| table.wants_heap_at_begin());
         sender.turn(reading.at);
         table.begin(reading).unwrap_or(-1)
     }
@@ -64,7 +64,7 @@ impl AppThread {
         };
         let route = RouteId(u16::try_from(route).unwrap_or(0));
         let status = u16::try_from(status).unwrap_or(0);
-        let reading = self.reading(true);
+        let reading = self.reading(|now| table.wants_heap_at_end(now));
         sender.turn(reading.at);
         if let Some(record) = table.finish(handle, route, status, outcome, reading) {
             sender.send(Event::Request(record));
@@ -148,13 +148,13 @@ impl AppThread {
         }
     }
 
-    fn reading(&self, with_heap: bool) -> Reading {
-        let heap = with_heap.then(|| {
+    fn reading(&self, wants_heap: impl FnOnce(Nanos) -> bool) -> Reading {
+        let at = monotonic();
+        let busy_ns = self.event_loop.map_or(at, |event_loop| at.saturating_sub(event_loop.idle_ns()));
+        let heap = wants_heap(Nanos(at)).then(|| {
             let heap = self.heap();
             in_flight::HeapReading { used: heap.used, external: heap.external }
         });
-        let at = monotonic();
-        let busy_ns = self.event_loop.map_or(at, |event_loop| at.saturating_sub(event_loop.idle_ns()));
         Reading { at: Nanos(at), busy_ns, heap }
     }
 }

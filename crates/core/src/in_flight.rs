@@ -15,6 +15,9 @@ const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
 /// Generations wrap below 2^30 together with the slot, so that a handle is a small integer for V8.
 const GENERATION_MASK: u32 = (1 << 16) - 1;
 
+/// With several requests in flight the heap is read at most this often.
+const HEAP_EVERY_NS: u64 = 50_000;
+
 /// Most requests that can be in flight at once; more are not recorded.
 pub const MAX_IN_FLIGHT: usize = 1 << SLOT_BITS;
 
@@ -58,6 +61,7 @@ pub struct InFlightTable {
     refused: u64,
     last: Reading,
     last_heap: HeapReading,
+    heap_read: Nanos,
     /// Bytes freed by collections since `last_heap`.
     freed: u64,
     thread_share: f64,
@@ -71,6 +75,12 @@ impl InFlightTable {
     /// since the last reading is then divided at the next end of a request, among those in flight by that time.
     pub fn wants_heap_at_begin(&self) -> bool {
         self.in_flight == 0
+    }
+
+    /// Whether the heap should be read when a request ends at `now`: always when it is alone, else when the last
+    /// reading is 50 µs old. Below that an allocation is divided among requests that overlap anyhow.
+    pub fn wants_heap_at_end(&self, now: Nanos) -> bool {
+        self.in_flight <= 1 || now.since(self.heap_read) >= HEAP_EVERY_NS
     }
 
     /// A request starts. The handle is at least 0 and below 2^30; `None` when the table is full (counted).
@@ -176,6 +186,7 @@ impl InFlightTable {
         if let Some(heap) = reading.heap {
             let freed = std::mem::take(&mut self.freed);
             let before = std::mem::replace(&mut self.last_heap, heap);
+            self.heap_read = reading.at;
             if self.in_flight > 0 {
                 let allocated = heap.used.saturating_add(freed).saturating_sub(before.used);
                 self.allocated_share += float(allocated) / sharers;
@@ -274,6 +285,18 @@ mod tests {
         // 400 before the collection, 400 after it, halved; then 100 for the second alone.
         assert_eq!((first.allocated, second.allocated), (400, 500));
         assert_eq!((first.thread_ns, second.thread_ns), (15_000_000, 15_000_000));
+    }
+
+    #[test]
+    fn with_others_in_flight_the_heap_is_read_only_now_and_then() {
+        let mut table = InFlightTable::default();
+        table.begin(at(1, 100)).unwrap();
+        assert!(table.wants_heap_at_end(Nanos::from_ms(1)), "alone, always");
+
+        table.begin(Reading { heap: None, ..at(1, 0) }).unwrap();
+
+        assert!(!table.wants_heap_at_end(Nanos(1_049_999)));
+        assert!(table.wants_heap_at_end(Nanos(1_050_000)));
     }
 
     #[test]

@@ -144,10 +144,12 @@ impl Attribution {
 
 /// A share as the report's estimate.
 pub(crate) fn estimate(share: &Share, resource: Resource) -> Estimate {
+    // What the solver leaves of a zero is no number to show.
+    let tidy = |value: f64| if value.abs() < 1e-6 { 0.0 } else { value };
     Estimate {
-        value: share.interval.value,
-        low: share.interval.low,
-        high: share.interval.high,
+        value: tidy(share.interval.value),
+        low: tidy(share.interval.low),
+        high: tidy(share.interval.high),
         unit: resource.unit().to_owned(),
     }
 }
