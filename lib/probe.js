@@ -152,7 +152,7 @@ class Probe extends EventEmitter {
     if (options.floors === 'forced') {
       const { floorIntervalMs, floorPauseShare } = options
       this.#undo.push(forceFloors({ requests, addPause: (ms) => native.addPause(ms), floorIntervalMs, floorPauseShare }))
-      native.setCapability('floors', 'native', `a full collection every ${floorIntervalMs} ms while requests come in, in the app thread, for at most ${floorPauseShare} of the time`)
+      native.setCapability('floors', 'native', `two full collections every ${floorIntervalMs} ms while requests come in, in the app thread, for at most ${floorPauseShare} of the time`)
     } else {
       native.setCapability('floors', 'native', 'major collections that happen anyway')
     }
@@ -225,7 +225,7 @@ function nativeOptions (options) {
     directory: options.directory || null,
     reportFile: options.reportFile || null,
     node: process.version,
-    core: { maxRoutes, windowMs, warmUpMs, triggers }
+    core: { maxRoutes, windowMs, warmUpMs, triggers, forcedFloors: options.floors === 'forced' }
   })
 }
 

@@ -14,6 +14,9 @@ pub struct Config {
     pub window_ms: u64,
     /// Readings of this long after the start are kept out of the attribution, ms.
     pub warm_up_ms: u64,
+    /// The app collects twice in a row for a floor; then no other collection is one.
+    #[serde(default)]
+    pub forced_floors: bool,
     /// The triggers.
     pub triggers: Vec<Trigger>,
 }

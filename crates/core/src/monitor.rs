@@ -59,7 +59,10 @@ impl Monitor {
             windows: Vec::new(),
             window: 0,
             machines: config.triggers.iter().cloned().map(Machine::new).collect(),
-            attribution: Attribution::new(started.plus(config.warm_up_ms.saturating_mul(1_000_000)).0),
+            attribution: Attribution::new(
+                started.plus(config.warm_up_ms.saturating_mul(1_000_000)).0,
+                config.forced_floors,
+            ),
             attributed: started,
             findings: Findings::default(),
             candidates: Vec::new(),

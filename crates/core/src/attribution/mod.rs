@@ -14,6 +14,8 @@ use crate::report::Estimate;
 
 /// Ticks come four times a second; growth of counts is looked at once a second at most.
 const COUNT_GAP_NS: u64 = 1_000_000_000;
+/// A collection that begins this soon after another one has ended is the second of a pair.
+const PAIR_NS: u64 = 20_000_000;
 /// Collections that follow each other closely are one floor.
 const FLOOR_GAP_NS: u64 = 300_000_000;
 
@@ -87,13 +89,25 @@ pub struct Attribution {
     finished: Vec<u64>,
     series: [Series; 4],
     warm_up_until_ns: u64,
+    forced_floors: bool,
+    last_major_ns: u64,
 }
 
 impl Attribution {
     /// Nothing observed yet; readings before `warm_up_until_ns` on the clock are left out.
-    pub fn new(warm_up_until_ns: u64) -> Self {
+    ///
+    /// With `forced_floors` only the second of two collections in a row is a floor. A collection that ends incremental
+    /// marking keeps what was allocated while it marked, which is most where a route makes most garbage: such floors
+    /// blamed healthy routes.
+    pub fn new(warm_up_until_ns: u64, forced_floors: bool) -> Self {
         let gaps = [FLOOR_GAP_NS, FLOOR_GAP_NS, COUNT_GAP_NS, COUNT_GAP_NS];
-        Self { finished: Vec::new(), series: gaps.map(Series::new), warm_up_until_ns }
+        Self {
+            finished: Vec::new(),
+            series: gaps.map(Series::new),
+            warm_up_until_ns,
+            forced_floors,
+            last_major_ns: 0,
+        }
     }
 
     /// A request of this route ended.
@@ -110,6 +124,12 @@ impl Attribution {
     /// A collection; only a major one is a floor.
     pub fn collected(&mut self, gc: &GcRecord) {
         if gc.kind != GcKind::Major {
+            return;
+        }
+        let began_ns = gc.ended.0.saturating_sub(gc.pause_ns);
+        let second = self.last_major_ns > 0 && began_ns.saturating_sub(self.last_major_ns) <= PAIR_NS;
+        self.last_major_ns = gc.ended.0;
+        if self.forced_floors && !second {
             return;
         }
         self.read(Resource::Heap, gc.ended.0, Some(gc.heap_after));
@@ -151,5 +171,41 @@ pub(crate) fn estimate(share: &Share, resource: Resource) -> Estimate {
         low: tidy(share.interval.low),
         high: tidy(share.interval.high),
         unit: resource.unit().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Nanos;
+
+    fn major(ended_ms: u64, heap_after: u64) -> GcRecord {
+        GcRecord {
+            kind: GcKind::Major,
+            ended: Nanos::from_ms(ended_ms),
+            pause_ns: 10_000_000,
+            heap_before: None,
+            heap_after,
+            external_after: 0,
+        }
+    }
+
+    fn floors(forced: bool) -> Option<(usize, Option<u64>)> {
+        let mut attribution = Attribution::new(0, forced);
+        for (ended_ms, heap_after) in [(1_000, 900), (1_011, 500), (1_700, 9_000), (2_000, 950), (2_012, 510)]
+        {
+            attribution.collected(&major(ended_ms, heap_after));
+        }
+        attribution.series(Resource::Heap).map(|series| (series.len(), series.last()))
+    }
+
+    #[test]
+    fn with_forced_floors_only_the_second_of_a_pair_counts() {
+        assert_eq!(floors(true), Some((1, Some(510))));
+    }
+
+    #[test]
+    fn without_them_every_major_collection_that_is_not_too_close_counts() {
+        assert_eq!(floors(false), Some((2, Some(950))));
     }
 }
