@@ -121,7 +121,7 @@ test('a stalled event loop is on disk while it is still stalled', { timeout: 60_
   assert.equal(answered, 'still blocked')
   assert.equal(incident.trip.condition, 'stall')
   assert.ok(incident.trip.value > 500 && incident.trip.value < 5_000, `${incident.trip.value} ms`)
-  assert.equal(incident.stall.appThread, 'running')
+  assert.equal(incident.stall.appThread, 'running', JSON.stringify(incident.stall))
   child.kill('SIGKILL')
   await blocked
 })

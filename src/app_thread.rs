@@ -3,7 +3,7 @@
 //! **Invariant:** nothing here allocates per request, waits, or takes a lock; the cells are borrowed for the length of
 //! one call only, and a call that finds them borrowed (a collection inside a call) does nothing rather than panic.
 
-use leakprobe_core::event::{Event, GcKind, GcRecord, Nanos, Outcome, RouteId, TickReading};
+use leakprobe_core::event::{Event, GcKind, GcRecord, Nanos, Outcome, RequestRecord, RouteId, TickReading};
 use leakprobe_core::in_flight::{self, InFlightTable, Reading};
 use leakprobe_recorder::EventSender;
 use leakprobe_shadow::{EventLoop, GcObserver, HeapReader, HeapReading, monotonic};
@@ -19,21 +19,35 @@ pub(crate) enum HeapSource {
     Cells(Float64Array),
 }
 
+/// Records that are sent at once.
+const BATCH: usize = 64;
+/// A record is not kept back longer than this while others come; else it goes with the next tick.
+const BATCH_NS: u64 = 20_000_000;
+
 /// The app thread's side of a probe.
 pub(crate) struct AppThread {
     heap: HeapSource,
     event_loop: Option<EventLoop>,
     table: RefCell<InFlightTable>,
+    /// Records not yet sent: the same few lines of memory again and again, which no other thread touches.
+    batch: RefCell<Vec<RequestRecord>>,
     sender: RefCell<Option<EventSender>>,
 }
 
 impl AppThread {
     pub(crate) fn new(heap: HeapSource, event_loop: Option<EventLoop>, sender: EventSender) -> Self {
-        Self { heap, event_loop, table: RefCell::default(), sender: RefCell::new(Some(sender)) }
+        Self {
+            heap,
+            event_loop,
+            table: RefCell::default(),
+            batch: RefCell::new(Vec::with_capacity(BATCH)),
+            sender: RefCell::new(Some(sender)),
+        }
     }
 
     /// From now on every call does nothing.
     pub(crate) fn stop(&self) {
+        self.flush();
         if let Ok(mut sender) = self.sender.try_borrow_mut() {
             *sender = None;
         }
@@ -45,7 +59,7 @@ impl AppThread {
             return -1;
         };
         let Some(sender) = sender.as_ref() else { return -1 };
-        let reading = self.reading(|_| table.wants_heap_at_begin());
+        let reading = self.reading(|now| table.wants_heap_at_begin(now));
         sender.turn(reading.at);
         table.begin(reading).unwrap_or(-1)
     }
@@ -67,7 +81,25 @@ impl AppThread {
         let reading = self.reading(|now| table.wants_heap_at_end(now));
         sender.turn(reading.at);
         if let Some(record) = table.finish(handle, route, status, outcome, reading) {
-            sender.send(Event::Request(record));
+            self.keep(record, sender);
+        }
+    }
+
+    /// Sends the records kept back: before anything that they must not come after.
+    pub(crate) fn flush(&self) {
+        if let (Ok(sender), Ok(mut batch)) = (self.sender.try_borrow(), self.batch.try_borrow_mut())
+            && let Some(sender) = sender.as_ref()
+        {
+            send_batch(&mut batch, sender);
+        }
+    }
+
+    fn keep(&self, record: RequestRecord, sender: &EventSender) {
+        let Ok(mut batch) = self.batch.try_borrow_mut() else { return };
+        batch.push(record);
+        let waited = batch.first().map_or(0, |first| record.ended.since(first.ended));
+        if batch.len() >= BATCH || waited >= BATCH_NS {
+            send_batch(&mut batch, sender);
         }
     }
 
@@ -84,6 +116,7 @@ impl AppThread {
             sender.refused(refused);
         }
         sender.turn(at);
+        self.flush();
         sender.send(Event::Tick(Box::new(TickReading {
             at,
             heap_used: heap.used,
@@ -124,6 +157,7 @@ impl AppThread {
     }
 
     fn send(&self, event: Event) {
+        self.flush();
         if let Ok(sender) = self.sender.try_borrow()
             && let Some(sender) = sender.as_ref()
         {
@@ -199,6 +233,13 @@ impl GcObserver for GcWatch {
             heap_after: heap.used,
             external_after: heap.external,
         }));
+    }
+}
+
+fn send_batch(batch: &mut Vec<RequestRecord>, sender: &EventSender) {
+    if !batch.is_empty() {
+        sender.send(Event::Requests(batch.as_slice().into()));
+        batch.clear();
     }
 }
 

@@ -167,6 +167,7 @@ impl NativeProbe {
     #[napi]
     pub fn stats(&self) -> napi::Result<String> {
         self.with(|running| {
+            running.app_thread.flush();
             running.recorder.set_in_flight_bytes(running.app_thread.bytes());
             running.recorder.stats_json().map_err(from_recorder)
         })
@@ -175,13 +176,19 @@ impl NativeProbe {
     /// The report as JSON.
     #[napi]
     pub fn report(&self) -> napi::Result<String> {
-        self.with(|running| running.recorder.report_json().map_err(from_recorder))
+        self.with(|running| {
+            running.app_thread.flush();
+            running.recorder.report_json().map_err(from_recorder)
+        })
     }
 
     /// Asks for an incident; its id. The event `incident` tells when it is complete.
     #[napi]
     pub fn capture(&self, reason: String, heap_snapshot: bool) -> napi::Result<String> {
-        self.with(|running| running.recorder.capture(&reason, heap_snapshot).map_err(from_recorder))
+        self.with(|running| {
+            running.app_thread.flush();
+            running.recorder.capture(&reason, heap_snapshot).map_err(from_recorder)
+        })
     }
 
     /// The write end of the pipe into which V8 writes the heap snapshot of this incident.

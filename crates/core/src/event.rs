@@ -129,10 +129,10 @@ pub struct TickReading {
 /// A message on the channel from the app thread.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A request ended.
-    Request(RequestRecord),
+    /// Requests that ended, oldest first. Several at a time, so that a request seldom touches the channel.
+    Requests(Box<[RequestRecord]>),
     /// A collection ended.
     Gc(GcRecord),
-    /// The loop turned. Boxed, so that the messages of requests, which are many, stay small in the channel.
+    /// The loop turned. Boxed, so that messages stay small in the channel.
     Tick(Box<TickReading>),
 }

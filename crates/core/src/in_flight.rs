@@ -15,7 +15,7 @@ const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
 /// Generations wrap below 2^30 together with the slot, so that a handle is a small integer for V8.
 const GENERATION_MASK: u32 = (1 << 16) - 1;
 
-/// With several requests in flight the heap is read at most this often.
+/// Before a request, and with several in flight, the heap is read at most this often.
 const HEAP_EVERY_NS: u64 = 50_000;
 
 /// Most requests that can be in flight at once; more are not recorded.
@@ -71,10 +71,12 @@ pub struct InFlightTable {
 }
 
 impl InFlightTable {
-    /// Whether the heap should be read when a request starts. With others in flight it need not be: what was allocated
-    /// since the last reading is then divided at the next end of a request, among those in flight by that time.
-    pub fn wants_heap_at_begin(&self) -> bool {
-        self.in_flight == 0
+    /// Whether the heap should be read when a request starts at `now`. With others in flight it need not be: what was
+    /// allocated since the last reading is then divided at the next end of a request, among those in flight by that
+    /// time. Nor when the last request ended less than 50 µs ago: what was allocated since is mostly the parsing of
+    /// this one.
+    pub fn wants_heap_at_begin(&self, now: Nanos) -> bool {
+        self.in_flight == 0 && now.since(self.heap_read) >= HEAP_EVERY_NS
     }
 
     /// Whether the heap should be read when a request ends at `now`: always when it is alone, else when the last
@@ -273,9 +275,9 @@ mod tests {
     #[test]
     fn without_a_heap_reading_at_the_start_the_next_end_divides() {
         let mut table = InFlightTable::default();
-        assert!(table.wants_heap_at_begin());
+        assert!(table.wants_heap_at_begin(Nanos::from_ms(1)));
         let first = table.begin(at(0, 1_000)).unwrap();
-        assert!(!table.wants_heap_at_begin());
+        assert!(!table.wants_heap_at_begin(Nanos::from_ms(1)));
 
         table.collected(1_400, 200);
         let second = table.begin(Reading { heap: None, ..at(10, 0) }).unwrap();

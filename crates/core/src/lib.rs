@@ -19,7 +19,7 @@ pub mod trigger;
 pub mod window;
 
 pub use config::Config;
-pub use event::{Event, Nanos, RouteId};
+pub use event::{Event, Nanos, RequestRecord, RouteId};
 pub use monitor::{Monitor, Surroundings};
 pub use report::{Capability, Cost, Leak, ProcessIdentity, Report};
 pub use stats::Stats;

@@ -4,7 +4,7 @@
 
 use crate::attribution::{Attribution, Findings, judge};
 use crate::config::Config;
-use crate::event::{Event, GcKind, Nanos, RouteId, TickReading};
+use crate::event::{Event, GcKind, Nanos, RequestRecord, RouteId, TickReading};
 use crate::number;
 use crate::report::{self, Cost, Leak, ProcessIdentity, Report, Verdict};
 use crate::route_table::RouteTable;
@@ -79,19 +79,10 @@ impl Monitor {
         self.routes.intern(name)
     }
 
-    /// Takes an event. O(1), but for one reading per second.
+    /// Takes an event. O(1) for each request in it, but for one reading per second.
     pub fn observe(&mut self, event: &Event) {
         match event {
-            Event::Request(record) => {
-                let index = usize::from(record.route.0);
-                if self.windows.len() <= index {
-                    self.windows.resize_with(index + 1, RouteWindows::default);
-                }
-                if let Some(windows) = self.windows.get_mut(index) {
-                    windows.record(record);
-                }
-                self.attribution.finished(record.route);
-            }
+            Event::Requests(records) => records.iter().for_each(|record| self.finished(record)),
             Event::Gc(gc) => {
                 match gc.kind {
                     GcKind::Minor => self.gc.minor += 1,
@@ -111,6 +102,17 @@ impl Monitor {
                 self.tick = Some(**tick);
             }
         }
+    }
+
+    fn finished(&mut self, record: &RequestRecord) {
+        let index = usize::from(record.route.0);
+        if self.windows.len() <= index {
+            self.windows.resize_with(index + 1, RouteWindows::default);
+        }
+        if let Some(windows) = self.windows.get_mut(index) {
+            windows.record(record);
+        }
+        self.attribution.finished(record.route);
     }
 
     /// Judges the time: closes windows, runs the triggers and, every few seconds, the attribution.

@@ -170,14 +170,28 @@ pub(crate) fn read(at: String, cgroup: Option<&Cgroup>, main_thread: Option<i32>
         reading.involuntary_switches = status.nonvoluntary_ctxt_switches;
     }
     reading.descriptors = process.fd_count().ok().and_then(|count| u64::try_from(count).ok());
-    reading.app_thread_cpu_ms = main_thread.and_then(thread_cpu_ms);
+    reading.app_thread_cpu_ms = main_thread.and_then(scheduled).map(|scheduled| scheduled.cpu_ms);
     reading
 }
 
-/// CPU time of one thread of this process, ms.
-pub(crate) fn thread_cpu_ms(thread: i32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
-    text.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|ns| ns / 1_000_000)
+/// What the scheduler gave a thread since it began.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Scheduled {
+    /// CPU time, ms.
+    pub(crate) cpu_ms: u64,
+    /// Ready to run, but no CPU was free, ms.
+    pub(crate) queued_ms: u64,
+}
+
+/// From `/proc/self/task/<thread>/schedstat` of one thread of this process.
+pub(crate) fn scheduled(thread: i32) -> Option<Scheduled> {
+    parse_schedstat(&fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?)
+}
+
+fn parse_schedstat(text: &str) -> Option<Scheduled> {
+    let mut fields = text.split_ascii_whitespace().map(|field| field.parse::<u64>().ok());
+    let mut ms = || Some(fields.next()?? / 1_000_000);
+    Some(Scheduled { cpu_ms: ms()?, queued_ms: ms()? })
 }
 
 /// CPU time of the calling thread, ms.
@@ -274,6 +288,13 @@ mod tests {
         };
         assert_eq!(reading.available(), Some(70));
         assert_eq!(ProcessReading::default().available(), None);
+    }
+
+    #[test]
+    fn a_thread_that_queues_for_a_cpu_is_seen() {
+        let scheduled = parse_schedstat("72445886 47555407 203\n");
+        assert_eq!(scheduled, Some(Scheduled { cpu_ms: 72, queued_ms: 47 }));
+        assert_eq!((parse_schedstat("12"), parse_schedstat("a b c")), (None, None));
     }
 
     #[cfg(target_os = "linux")]

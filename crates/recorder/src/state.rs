@@ -3,10 +3,9 @@
 use crate::config::RecorderConfig;
 use crate::incident::Pending;
 use crate::process_reading::ProcessReading;
-use crate::queue::EventSender;
-use crossbeam_channel::Receiver;
+use crate::queue::{EventReceiver, EventSender};
 use leakprobe_core::report::Pause;
-use leakprobe_core::{Capability, Cost, Event, Monitor, Nanos, ProcessIdentity, Report, Stats};
+use leakprobe_core::{Capability, Cost, Monitor, Nanos, ProcessIdentity, Report, Stats};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::AtomicBool;
@@ -34,7 +33,7 @@ pub(crate) struct Shared {
     pub(crate) config: RecorderConfig,
     pub(crate) now: fn() -> Nanos,
     pub(crate) sender: EventSender,
-    pub(crate) receiver: Receiver<Event>,
+    pub(crate) receiver: EventReceiver,
     pub(crate) monitor: Mutex<Monitor>,
     pub(crate) capabilities: Mutex<BTreeMap<String, Capability>>,
     pub(crate) cost: Mutex<OwnCost>,
@@ -52,7 +51,8 @@ impl Shared {
         let mut left = self.receiver.len();
         while left > 0 {
             let mut monitor = self.monitor.lock();
-            for event in self.receiver.try_iter().take(BATCH.min(left)) {
+            for _ in 0..BATCH.min(left) {
+                let Some(event) = self.receiver.next() else { return };
                 monitor.observe(&event);
             }
             left = left.saturating_sub(BATCH);
@@ -109,7 +109,7 @@ impl Shared {
     fn cost(&self) -> Cost {
         let monitor_bytes = self.monitor.lock().bytes();
         let own = self.cost.lock();
-        let queue_bytes = (self.config.queue_capacity * size_of::<Event>()) as u64;
+        let queue_bytes = self.receiver.bytes() as u64;
         let readings_bytes = (READINGS * size_of::<ProcessReading>()) as u64;
         let mut dropped: BTreeMap<String, u64> =
             own.faults.iter().map(|(doing, count)| (format!("error: {doing}"), *count)).collect();

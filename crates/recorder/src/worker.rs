@@ -7,7 +7,7 @@ mod capture;
 
 use crate::Observer;
 use crate::files;
-use crate::process_reading::{self, Cgroup};
+use crate::process_reading::{self, Cgroup, Scheduled};
 use crate::snapshot::Written;
 use crate::state::Shared;
 use capture::Request;
@@ -48,8 +48,8 @@ pub(crate) struct Worker {
     known_leaks: HashSet<String>,
     learned_ms_per_mb: Option<f64>,
     told: HashMap<&'static str, Nanos>,
-    /// App thread's CPU when the loop last turned: tells a stall that computes from one that waits.
-    cpu_at_turn: Option<(Nanos, u64)>,
+    /// What the app thread had run when the loop last turned: tells a stall that computes from one that waits.
+    cpu_at_turn: Option<(Nanos, Scheduled)>,
     sequence: u32,
     /// Nothing new is begun any more.
     stopping: bool,
@@ -189,7 +189,7 @@ impl Worker {
     fn watch_cpu(&mut self, last_turn: Option<Nanos>) {
         let (Some(turn), Some(thread)) = (last_turn, self.shared.config.main_thread_id) else { return };
         if self.cpu_at_turn.is_none_or(|(seen, _)| seen != turn)
-            && let Some(cpu) = process_reading::thread_cpu_ms(thread)
+            && let Some(cpu) = process_reading::scheduled(thread)
         {
             self.cpu_at_turn = Some((turn, cpu));
         }

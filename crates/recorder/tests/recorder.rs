@@ -81,7 +81,7 @@ fn incidents(directory: &Path) -> Vec<PathBuf> {
 }
 
 fn request(route: RouteId) -> Event {
-    Event::Request(RequestRecord {
+    Event::Requests(Box::new([RequestRecord {
         route,
         outcome: Outcome::Finished,
         status: 200,
@@ -92,7 +92,7 @@ fn request(route: RouteId) -> Event {
         heap_delta: 1,
         allocated: 1,
         external_delta: 1,
-    })
+    }]))
 }
 
 fn timers(count: u32) -> Event {

@@ -24,7 +24,7 @@ fn trigger(when: Condition) -> Trigger {
 
 fn request(monitor: &mut Monitor, route: &str, at_ms: u64, duration_ms: u64) {
     let route = monitor.intern(route);
-    monitor.observe(&Event::Request(RequestRecord {
+    monitor.observe(&Event::Requests(Box::new([RequestRecord {
         route,
         outcome: Outcome::Finished,
         status: 200,
@@ -35,7 +35,7 @@ fn request(monitor: &mut Monitor, route: &str, at_ms: u64, duration_ms: u64) {
         heap_delta: 0,
         allocated: 0,
         external_delta: 0,
-    }));
+    }])));
 }
 
 fn at(ms: u64) -> Surroundings {

@@ -34,12 +34,16 @@ impl Worker {
     fn stall(&self) -> Option<Value> {
         let thread = self.shared.config.main_thread_id?;
         let (turn, before) = self.cpu_at_turn?;
-        let cpu_ms = process_reading::thread_cpu_ms(thread)?.saturating_sub(before);
+        let now = process_reading::scheduled(thread)?;
+        let cpu_ms = now.cpu_ms.saturating_sub(before.cpu_ms);
+        let queued_ms = now.queued_ms.saturating_sub(before.queued_ms);
         let for_ms = (self.shared.now)().since(turn) / 1_000_000;
-        let running = cpu_ms.saturating_mul(2) > for_ms;
+        // Who queues for a CPU would compute: only what is left was spent waiting in the kernel.
+        let running = (cpu_ms + queued_ms).saturating_mul(2) > for_ms;
         Some(json!({
             "forMs": for_ms,
             "appThreadCpuMs": cpu_ms,
+            "appThreadQueuedMs": queued_ms,
             "appThread": if running { "running" } else { "waiting" },
         }))
     }
