@@ -36,14 +36,16 @@ export declare class NativeProbe {
   /** The report as JSON. */
   report(): string
   /** Asks for an incident; its id. The event `incident` tells when it is complete. */
-  capture(reason: string, heapSnapshot: boolean): string
+  capture(reason: string, heapSnapshot: boolean, floor: boolean): string
   /** The write end of the pipe into which V8 writes the heap snapshot of this incident. */
   beginHeapSnapshot(id: string): number
+  /** Sets the function that answers questions (JSON) on descriptor 3 in every shadow. Once, before anything is asked. */
+  setShadowMain(main: (arg: string) => void): void
   /**
-   * Freezes the process into a shadow, in which `main` answers `questions` (JSON) on descriptor 3, for the heap
-   * snapshot of this incident. Returns in the app only. The incident tells what came of it.
+   * Freezes the process into a shadow that answers for this incident. Returns in the app only. The incident tells
+   * what came of it.
    */
-  freeze(id: string, questions: string, main: (arg: string) => void): void
+  freeze(id: string): void
   /** V8 has written it, or could not. */
   endHeapSnapshot(id: string, pauseMs: number, error?: string | undefined | null): void
   /**

@@ -105,7 +105,7 @@ export interface Options {
   /** A trigger's heap snapshot is not taken when its predicted pause is longer, ms, 0 to 3 600 000. Default 5 000 (`test`: 20 000). */
   maxSnapshotPauseMs?: number
   /** Parts to do without, so that their fallback is used. Default none. */
-  without?: Array<'freeze' | 'native-heap-statistics' | 'native-gc' | 'listener-hooks' | 'timer-hooks' | 'loop-idle-time'>
+  without?: Array<'freeze' | 'native-heap-statistics' | 'native-gc' | 'listener-hooks' | 'timer-hooks' | 'loop-idle-time' | 'interrupt' | 'heap-limit'>
 }
 
 /** A condition with its limits and what to do when it holds. */
@@ -116,7 +116,7 @@ export interface Trigger {
   when: Condition
   /** Globs of routes, `*` matches any text; only for `latency`. Default every route. */
   routes?: string[]
-  /** The condition must hold this long without a break, ms. Default 30 000 (`test`: 3 000); for `stall` 0. */
+  /** The condition must hold this long without a break, ms. Default 30 000 (`test`: 3 000); for `stall` and `heap-limit` 0. */
   forMs?: number
   /** After a trip the value must fall below this share of the threshold before the trigger arms again. Default 0.8. */
   clearRatio?: number
@@ -138,6 +138,8 @@ export type Condition =
   | { type: 'heap', aboveShare: number }
   /** The event loop has not turned for this long, ms, from 50. */
   | { type: 'stall', aboveMs: number }
+  /** V8 is about to give up at its heap limit; the limit is raised a little, so that evidence can be taken. */
+  | { type: 'heap-limit' }
   /** Listeners on shared emitters, a count. */
   | { type: 'listeners', above: number }
   /** Live timers, a count. */
@@ -147,6 +149,11 @@ export type Condition =
 export interface CaptureOptions {
   /** Also take a heap snapshot: the app stands still for it, 50 to 110 ms per MB of heap. Default `false`. */
   heapSnapshot?: boolean
+  /**
+   * Ask a shadow for the app thread's stack and the exact floor (full collections, then the heap's numbers) also without
+   * a heap snapshot. Costs the app the pause of one freeze, some milliseconds. Default `false`.
+   */
+  floor?: boolean
   /** Part of the incident's folder name, 1 to 40 letters, digits, dots, dashes and underscores. Default `manual`. */
   reason?: string
 }
@@ -161,6 +168,10 @@ export interface Incident {
   reason: string
   /** State of the heap snapshot; `because` says why it was refused or failed, `pauseMs` what it cost the app. */
   heapSnapshot: { state: 'not-asked' | 'refused' | 'pending' | 'written' | 'failed', because?: string, file?: string, pauseMs?: number, [detail: string]: unknown }
+  /** State of the shadow that was asked for stack and floor, or for the heap snapshot; `pauseMs` is what it cost the app. */
+  shadow: { state: 'not-asked' | 'refused' | 'pending' | 'answered' | 'failed', because?: string, attempts?: number, pauseMs?: number, [detail: string]: unknown }
+  /** Name of the stack's file in the directory, where a shadow told it. */
+  stack?: string
   /** More, as documented for `incident.json`. */
   [field: string]: unknown
 }

@@ -1,6 +1,6 @@
 'use strict'
 
-// The demo's clients, in a process of their own: node load.js <port> <seconds> <seed>. Requests come at a rate that does not
+// The demo's clients, in a process of their own: node load.js <port> <seconds at most> <seed>. Requests come at a rate that does not
 // depend on how fast the server answers, and the mix of routes changes all the time, as real traffic does.
 
 const http = require('node:http')
@@ -25,12 +25,13 @@ const BUSY = [0.2, 0.6, 1, 1.4, 1.8] // mean 1
 const [port, seconds, seed] = process.argv.slice(2).map(Number)
 const agent = new http.Agent({ keepAlive: true, maxSockets: MAX_OPEN })
 const random = randomNumbers(seed)
-const counts = { sent: 0, answered: 0, failed: 0, skipped: 0 }
+const counts = { sent: 0, answered: 0, failed: 0, skipped: 0, sentAgain: 0, errors: {} }
 const state = ROUTES.map((route) => ({ ...route, due: 0, asked: 0, busy: 1 }))
 const started = Date.now()
 let last = started
 let mixed = 0
 let open = 0
+let ended = false
 
 const turn = setInterval(() => {
   const now = Date.now()
@@ -55,23 +56,40 @@ function send (route) {
   }
   open++
   counts.sent++
-  const request = http.request({ agent, host: '127.0.0.1', port, method: route.method, path: route.path(route.asked++) }, (response) => {
+  ask(route.method, route.path(route.asked++), agent)
+}
+
+function ask (method, path, agent) {
+  const request = http.request({ agent, host: '127.0.0.1', port, method, path }, (response) => {
     response.resume()
     response.once('close', () => {
-      open--
       if (response.complete && response.statusCode < 400) counts.answered++
-      else counts.failed++
+      else fail(response.complete ? `status ${response.statusCode}` : 'cut short')
+      open--
     })
   })
-  request.once('error', () => {
+  request.once('error', (error) => {
     if (request.res) return // its response closes, and is counted there
+    // A server may close an idle connection in the moment in which a request sets out on it. Node's documents say: ask again.
+    if (error.code === 'ECONNRESET' && request.reusedSocket) {
+      counts.sentAgain++
+      ask(method, path, false)
+      return
+    }
+    fail(error.code)
     open--
-    counts.failed++
   })
   request.end()
 }
 
+function fail (why) {
+  counts.failed++
+  counts.errors[why] = (counts.errors[why] ?? 0) + 1
+}
+
 function end () {
+  if (ended) return
+  ended = true
   clearInterval(turn)
   const close = () => {
     agent.destroy()
@@ -86,6 +104,7 @@ function end () {
   }, TURN_MS)
 }
 
+process.on('message', end)
 process.on('disconnect', () => process.exit(0))
 
 // The same numbers for the same seed: a linear congruential generator with the constants of Numerical Recipes.

@@ -11,9 +11,6 @@ const { shadowMain } = require('./shadow-main')
 /** An incident that is not complete after this long never will be: its event was dropped or its disk hangs, ms. */
 const LIMIT_MS = 600_000
 
-/** What a shadow is asked for an incident. */
-const QUESTIONS = JSON.stringify({ stack: true, floor: true, heapSnapshot: true })
-
 const { setTimeout, clearTimeout } = timers
 
 class Captures {
@@ -22,6 +19,7 @@ class Captures {
 
   constructor (native) {
     this.#native = native
+    native.setShadowMain(shadowMain)
   }
 
   /** Resolves with the incident `id` once it is complete. Events come through the loop, never before this. While somebody waits, the process stays alive. */
@@ -34,13 +32,13 @@ class Captures {
 
   /** An incident was written. */
   seen (incident) {
-    if (incident.heapSnapshot?.state !== 'pending') this.#settle(incident.id)?.resolve(incident)
+    if (incident.heapSnapshot?.state !== 'pending' && incident.shadow?.state !== 'pending') this.#settle(incident.id)?.resolve(incident)
   }
 
-  /** Makes a shadow that takes the heap snapshot; the app stands still for some milliseconds. */
+  /** Makes a shadow that answers for the incident; the app stands still for some milliseconds. */
   freeze (id) {
     try {
-      this.#native.freeze(id, QUESTIONS, shadowMain)
+      this.#native.freeze(id)
     } catch {
       // The incident no longer waits: the addon has written the reason into it.
     }

@@ -66,12 +66,13 @@ class Probe extends EventEmitter {
   }
 
   /** Writes an incident; resolves with it when it is complete on disk, heap snapshot included. */
-  async capture ({ heapSnapshot = false, reason = 'manual' } = {}) {
+  async capture ({ heapSnapshot = false, floor = false, reason = 'manual' } = {}) {
     if (typeof heapSnapshot !== 'boolean') refuse('heapSnapshot', 'true or false', heapSnapshot)
+    if (typeof floor !== 'boolean') refuse('floor', 'true or false', floor)
     if (typeof reason !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/.test(reason)) {
       refuse('reason', 'a name of 1 to 40 letters, digits, dots, dashes and underscores', reason)
     }
-    const id = this.#call((native) => native.capture(reason, heapSnapshot))
+    const id = this.#call((native) => native.capture(reason, heapSnapshot, floor))
     return this.#captures.completed(id)
   }
 

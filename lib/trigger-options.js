@@ -11,6 +11,7 @@ const DAY_MS = 86_400_000
 const DEFAULT_TRIGGERS = [
   { name: 'slow-route', when: { type: 'latency', quantile: 0.95, aboveMs: 2000, minRequests: 20 } },
   { name: 'near-heap-limit', when: { type: 'heap', aboveShare: 0.85 }, forMs: 5000 },
+  { name: 'heap-limit', when: { type: 'heap-limit' }, heapSnapshot: true },
   { name: 'loop-stalled', when: { type: 'stall', aboveMs: 1000 } },
   { name: 'many-listeners', when: { type: 'listeners', above: 10_000 } },
   { name: 'many-timers', when: { type: 'timers', above: 10_000 } }
@@ -24,6 +25,7 @@ const CONDITIONS = {
     minRequests: { check: check.integer(1, 1_000_000_000), default: 20 }
   },
   heap: { aboveShare: { check: check.number(0.01, 1) } },
+  'heap-limit': {},
   stall: { aboveMs: { check: check.number(50, DAY_MS) } },
   listeners: { above: { check: check.number(0, 4_294_967_295) } },
   timers: { above: { check: check.number(0, 4_294_967_295) } }
@@ -65,7 +67,8 @@ function completeTrigger (trigger, at) {
   const when = completeCondition(trigger.when, { ...at, option: `${at.option}.when` })
   const complete = { name, when }
   for (const [limit, spec] of Object.entries(LIMITS)) complete[limit] = field(trigger, limit, spec, at)
-  if (when.type === 'stall' && trigger.forMs === undefined) complete.forMs = 0
+  if (['stall', 'heap-limit'].includes(when.type) && trigger.forMs === undefined) complete.forMs = 0
+  if (when.type === 'heap-limit' && trigger.warmUpMs === undefined) complete.warmUpMs = 0
   if (when.type !== 'latency' && complete.routes.length > 0) {
     check.refuse(trigger.routes, { ...at, option: `${at.option}.routes` }, `no routes: the condition "${when.type}" has none`)
   }

@@ -1,9 +1,11 @@
 //! Events from the recorder's thread to JavaScript: a weak thread-safe function with a bounded queue, never waited for.
 
 use leakprobe_recorder::{Observer, Way};
+use leakprobe_shadow::Interrupter;
 use napi::Status;
 use napi::bindgen_prelude::{FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use std::sync::Arc;
 
 /// Events that may wait for the event loop; more are dropped, and what they told stays in the report and on disk.
 const QUEUE: usize = 256;
@@ -12,23 +14,29 @@ type Call = FnArgs<(String, String)>;
 type Callback = ThreadsafeFunction<Call, (), Call, Status, false, true, QUEUE>;
 
 /// Hands the recorder's events to one JavaScript function `(kind, json)`.
-pub(crate) struct Events(Callback);
+pub(crate) struct Events {
+    callback: Callback,
+    interrupter: Option<Arc<Interrupter>>,
+}
 
 impl Events {
     /// Weak: it keeps the event loop alive for nothing.
-    pub(crate) fn new(function: &Function<'_, Call, ()>) -> napi::Result<Self> {
+    pub(crate) fn new(
+        function: &Function<'_, Call, ()>,
+        interrupter: Option<Arc<Interrupter>>,
+    ) -> napi::Result<Self> {
         function
             .build_threadsafe_function::<Call>()
             .callee_handled::<false>()
             .weak::<true>()
             .max_queue_size::<QUEUE>()
             .build_callback(|context| Ok(context.value))
-            .map(Self)
+            .map(|callback| Self { callback, interrupter })
     }
 
     fn tell(&self, kind: &str, json: &str) {
         let call = FnArgs::from((kind.to_owned(), json.to_owned()));
-        self.0.call(call, ThreadsafeFunctionCallMode::NonBlocking);
+        self.callback.call(call, ThreadsafeFunctionCallMode::NonBlocking);
     }
 }
 
@@ -48,5 +56,11 @@ impl Observer for Events {
     fn take_heap_snapshot(&self, incident_id: &str, way: Way) {
         let freeze = way == Way::Shadow;
         self.tell("heap-snapshot", &serde_json::json!({ "id": incident_id, "freeze": freeze }).to_string());
+    }
+
+    fn interrupt(&self) {
+        if let Some(interrupter) = &self.interrupter {
+            interrupter.request(crate::stuck::freeze_if_awaited);
+        }
     }
 }

@@ -8,14 +8,16 @@
 #![expect(unsafe_code, reason = "raw Node-API: the hot path cannot afford the generated wrappers")]
 
 use crate::app_thread::AppThread;
+use crate::probe::Running;
 use leakprobe_recorder::FreezeJob;
-use leakprobe_shadow::{Frozen, Refusal};
-use napi::bindgen_prelude::ToNapiValue;
+use leakprobe_shadow::{Frozen, Interrupter, Isolate, end};
+use napi::bindgen_prelude::{Function, FunctionRef, ToNapiValue};
 use napi::{Env, sys};
 use std::ffi::{CStr, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
 
@@ -61,10 +63,53 @@ pub(crate) fn event_loop(env: &Env) -> Option<leakprobe_shadow::EventLoop> {
     unsafe { leakprobe_shadow::EventLoop::new(handle) }
 }
 
-/// Freezes the process as the job says.
-pub(crate) fn freeze(job: &mut FreezeJob) -> Result<Frozen, Refusal> {
-    // SAFETY: called by JavaScript on the app thread, so JavaScript may run; the caller's child side answers and ends.
-    unsafe { leakprobe_shadow::freeze(&mut job.preparation, job.output, job.limits) }
+/// For the current isolate; `None` where the running node cannot interrupt.
+pub(crate) fn interrupter(isolate: Isolate, token: usize) -> Option<Interrupter> {
+    // SAFETY: `Running` closes it when it is dropped, which the environment's clean-up does before the isolate goes.
+    unsafe { Interrupter::new(isolate, token) }
+}
+
+/// The JavaScript function that answers in a shadow.
+pub(crate) struct ShadowMain {
+    env: sys::napi_env,
+    function: FunctionRef<String, ()>,
+}
+
+impl ShadowMain {
+    pub(crate) fn new(env: &Env, function: &Function<'_, String, ()>) -> napi::Result<Self> {
+        Ok(Self { env: env.raw(), function: function.create_ref()? })
+    }
+
+    /// Calls it with the questions; `false` when it threw.
+    fn answer(&self, questions: String) -> bool {
+        let mut scope = ptr::null_mut();
+        // SAFETY: the environment is the one of this thread; the scope is never closed, for the process ends first.
+        unsafe { sys::napi_open_handle_scope(self.env, &raw mut scope) };
+        let env = Env::from_raw(self.env);
+        self.function.borrow_back(&env).is_ok_and(|function| function.call(questions).is_ok())
+    }
+}
+
+static IN_SHADOW: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process is a shadow of the one that loaded the addon.
+pub(crate) fn in_shadow() -> bool {
+    IN_SHADOW.load(Ordering::Relaxed)
+}
+
+/// Freezes the process as the job says, for the incident `id`. In the shadow `main` answers, and this never returns.
+pub(crate) fn freeze(running: &Running, id: &str, job: &mut FreezeJob, main: &ShadowMain) {
+    // SAFETY: on the app thread at a point where JavaScript may run; the child side below answers and ends.
+    match unsafe { leakprobe_shadow::freeze(&mut job.preparation, job.output, job.limits) } {
+        Ok(Frozen::Child) => {
+            IN_SHADOW.store(true, Ordering::Relaxed);
+            // Collections in the shadow are nobody's business, and nobody would read of them.
+            running.app_thread.stop();
+            end(if main.answer(std::mem::take(&mut job.questions)) { 0 } else { 3 })
+        }
+        Ok(Frozen::Parent { pid, pause }) => running.recorder.frozen(id, Ok((pid, pause))),
+        Err(refusal) => running.recorder.frozen(id, Err(refusal)),
+    }
 }
 
 unsafe extern "C" fn release(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {

@@ -14,3 +14,4 @@ mod error;
 mod events;
 mod ffi;
 mod probe;
+mod stuck;

@@ -3,26 +3,39 @@
 use crate::app_thread::{AppThread, GcWatch, HeapSource};
 use crate::error::{coded, from_recorder};
 use crate::events::Events;
-use crate::ffi::{self, HotFunctions};
+use crate::ffi::{self, HotFunctions, ShadowMain};
+use crate::stuck::{self, NearLimit};
 use leakprobe_core::event::Nanos;
 use leakprobe_recorder::{Recorder, RecorderConfig};
-use leakprobe_shadow::{Frozen, GcCallbacks, HeapReader, HeapReading, Isolate, end, monotonic, thread_id};
+use leakprobe_shadow::{
+    GcCallbacks, HeapLimitCallback, HeapReader, HeapReading, Interrupter, Isolate, monotonic, thread_id,
+};
 use napi::Env;
 use napi::bindgen_prelude::{Float64Array, FnArgs, Function};
 use napi_derive::napi;
 use serde_json::Value;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What has to be undone once; dropping it undoes it, and frees the queue and the windows at once.
-struct Running {
+pub(crate) struct Running {
+    token: usize,
+    interrupter: Option<Arc<Interrupter>>,
+    heap_limit: Option<HeapLimitCallback<NearLimit>>,
+    limit_reached: Rc<Cell<bool>>,
     gc: Option<GcCallbacks<GcWatch>>,
-    app_thread: Rc<AppThread>,
-    recorder: Recorder,
+    pub(crate) app_thread: Rc<AppThread>,
+    pub(crate) recorder: Arc<Recorder>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
+        stuck::leave(self.token);
+        if let Some(interrupter) = &self.interrupter {
+            interrupter.close();
+        }
+        self.heap_limit = None;
         self.app_thread.stop();
         self.gc = None;
         self.recorder.stop();
@@ -32,7 +45,8 @@ impl Drop for Running {
 /// A started probe: the recorder's thread and the app thread's side of it.
 #[napi]
 pub struct NativeProbe {
-    running: RefCell<Option<Running>>,
+    running: Rc<RefCell<Option<Running>>>,
+    main: RefCell<Option<Rc<ShadowMain>>>,
     heap_native: bool,
     gc_native: bool,
 }
@@ -61,10 +75,21 @@ impl NativeProbe {
                 .is_some_and(|list| list.iter().any(|item| item == name))
         };
 
-        let recorder = Recorder::start(config, || Nanos(monotonic()), Box::new(Events::new(&on_event)?))
-            .map_err(from_recorder)?;
-
         let isolate = Isolate::current();
+        let token = stuck::token();
+        let interrupter = isolate
+            .filter(|_| !without("interrupt"))
+            .and_then(|isolate| ffi::interrupter(isolate, token))
+            .map(Arc::new);
+        let events = Events::new(&on_event, interrupter.clone())?;
+        let recorder =
+            Recorder::start(config, || Nanos(monotonic()), Box::new(events)).map_err(from_recorder)?;
+        let recorder = Arc::new(recorder);
+        let (state, because) = match interrupter {
+            Some(_) => ("native", "v8::Isolate::RequestInterrupt by symbol"),
+            None => ("off", "a freeze waits for the event loop: RequestInterrupt is missing or switched off"),
+        };
+        recorder.set_capability("interrupt", state, because);
         let reader = match isolate {
             _ if without("native-heap-statistics") => Err("switched off by the option `without`".to_owned()),
             None => Err("v8::Isolate::GetCurrent is not exported by this node".to_owned()),
@@ -107,9 +132,31 @@ impl NativeProbe {
             );
         }
 
+        let mut limit_reached = Rc::default();
+        let heap_limit = match (isolate, &interrupter) {
+            (Some(isolate), Some(interrupter)) if !without("heap-limit") => {
+                let told = Arc::downgrade(&recorder);
+                let tell = move |reached| {
+                    if let Some(recorder) = told.upgrade() {
+                        recorder.heap_limit(reached);
+                    }
+                };
+                let near = NearLimit::new(Arc::clone(interrupter), Box::new(tell));
+                limit_reached = Rc::clone(&near.reached);
+                HeapLimitCallback::register(isolate, near)
+            }
+            _ => None,
+        };
+        let (state, because) = match heap_limit {
+            Some(_) => ("native", "v8::Isolate::AddNearHeapLimitCallback by symbol"),
+            None => ("off", "AddNearHeapLimitCallback is missing, or it or the interrupt is switched off"),
+        };
+        recorder.set_capability("heapLimit", state, because);
+
         let gc_native = gc.is_some();
-        let running = Running { gc, app_thread, recorder };
-        Ok(Self { running: RefCell::new(Some(running)), heap_native, gc_native })
+        let running = Running { token, interrupter, heap_limit, limit_reached, gc, app_thread, recorder };
+        let running = Rc::new(RefCell::new(Some(running)));
+        Ok(Self { running, main: RefCell::default(), heap_native, gc_native })
     }
 
     /// Whether heap statistics are read natively; else JavaScript has to go on writing the cells.
@@ -184,10 +231,10 @@ impl NativeProbe {
 
     /// Asks for an incident; its id. The event `incident` tells when it is complete.
     #[napi]
-    pub fn capture(&self, reason: String, heap_snapshot: bool) -> napi::Result<String> {
+    pub fn capture(&self, reason: String, heap_snapshot: bool, floor: bool) -> napi::Result<String> {
         self.with(|running| {
             running.app_thread.flush();
-            running.recorder.capture(&reason, heap_snapshot).map_err(from_recorder)
+            running.recorder.capture(&reason, heap_snapshot, floor).map_err(from_recorder)
         })
     }
 
@@ -197,22 +244,30 @@ impl NativeProbe {
         self.with(|running| running.recorder.begin_heap_snapshot(&id).map_err(from_recorder))
     }
 
-    /// Freezes the process into a shadow, in which `main` answers `questions` (JSON) on descriptor 3, for the heap
-    /// snapshot of this incident. Returns in the app only. The incident tells what came of it.
+    /// Sets the function that answers questions (JSON) on descriptor 3 in every shadow. Once, before anything is asked.
     #[napi]
-    pub fn freeze(&self, id: String, questions: String, main: Function<'_, String, ()>) -> napi::Result<()> {
+    pub fn set_shadow_main(&self, env: Env, main: Function<'_, String, ()>) -> napi::Result<()> {
+        let main = Rc::new(ShadowMain::new(&env, &main)?);
+        *self.main.borrow_mut() = Some(Rc::clone(&main));
+        self.with(|running| {
+            stuck::enter(
+                running.token,
+                Rc::downgrade(&self.running),
+                main,
+                Rc::clone(&running.limit_reached),
+            );
+            Ok(())
+        })
+    }
+
+    /// Freezes the process into a shadow that answers for this incident. Returns in the app only. The incident tells
+    /// what came of it.
+    #[napi]
+    pub fn freeze(&self, id: String) -> napi::Result<()> {
+        let Some(main) = self.main.borrow().clone() else { return Ok(()) };
         self.with(|running| {
             let mut job = running.recorder.begin_freeze(&id).map_err(from_recorder)?;
-            match ffi::freeze(&mut job) {
-                Ok(Frozen::Child) => {
-                    // Collections in the shadow are nobody's business, and nobody would read of them.
-                    running.app_thread.stop();
-                    let answered = main.call(questions).is_ok();
-                    end(if answered { 0 } else { 3 })
-                }
-                Ok(Frozen::Parent { pid, pause }) => running.recorder.frozen(&id, Ok((pid, pause))),
-                Err(refusal) => running.recorder.frozen(&id, Err(refusal)),
-            }
+            ffi::freeze(running, &id, &mut job, &main);
             Ok(())
         })
     }
@@ -232,6 +287,7 @@ impl NativeProbe {
     pub fn stop(&self) {
         let running = self.running.borrow_mut().take();
         drop(running);
+        *self.main.borrow_mut() = None;
     }
 
     fn with<R>(&self, call: impl FnOnce(&Running) -> napi::Result<R>) -> napi::Result<R> {

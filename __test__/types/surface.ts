@@ -14,6 +14,7 @@ const options: Options = {
     { name: 'slow', when: { type: 'latency', quantile: 0.95, aboveMs: 500, minRequests: 20 }, routes: ['GET /mails/*'], forMs: 30_000, heapSnapshot: true },
     { name: 'heap', when: { type: 'heap', aboveShare: 0.8 } },
     { name: 'stalled', when: { type: 'stall', aboveMs: 1_000 } },
+    { name: 'limit', when: { type: 'heap-limit' } },
     { name: 'listeners', when: { type: 'listeners', above: 100 } },
     { name: 'timers', when: { type: 'timers', above: 100 }, cooldownMs: 1 }
   ],

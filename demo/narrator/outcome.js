@@ -16,11 +16,7 @@ const EXPECTED = [
 /** @returns {string[]} what is missing or wrong; empty when all is as it should be */
 function shortfalls ({ report, incident, snapshot, load }) {
   if (report === undefined) return ['there is no report']
-  const wrong = []
-  for (const { route, resource } of EXPECTED) {
-    const found = report.leaks.some((leak) => leak.resource === resource && leak.routes.length === 1 && leak.route === route)
-    if (!found) wrong.push(`no leak of ${resource} on ${route} is reported`)
-  }
+  const wrong = unnamed(report).map(({ route, resource }) => `no leak of ${resource} on ${route} is reported`)
   const leaky = new Set(EXPECTED.map(({ route }) => route))
   for (const leak of report.leaks) {
     const innocent = leak.routes.filter((route) => !leaky.has(route))
@@ -28,8 +24,14 @@ function shortfalls ({ report, incident, snapshot, load }) {
   }
   if (incident === undefined) wrong.push('no incident was written')
   else if (!snapshot.complete) wrong.push(`the incident's heap snapshot is not complete: ${snapshot.because}`)
-  if (load === undefined || load.failed > 0) wrong.push(`${load?.failed ?? 'unknown'} requests failed`)
+  if (load === undefined || load.failed > 0) wrong.push(`${load?.failed ?? 'unknown'} requests failed: ${JSON.stringify(load?.errors ?? {})}`)
   return wrong
+}
+
+/** The leaks that the report does not name yet. */
+function unnamed (report) {
+  return EXPECTED.filter(({ route, resource }) => !report.leaks.some((leak) =>
+    leak.resource === resource && leak.routes.length === 1 && leak.route === route))
 }
 
 /** Reads the incident's heap snapshot as a tool would, and compares it with its own header. */
@@ -59,3 +61,4 @@ function checkSnapshot (incident) {
 module.exports.EXPECTED = EXPECTED
 module.exports.checkSnapshot = checkSnapshot
 module.exports.shortfalls = shortfalls
+module.exports.unnamed = unnamed

@@ -28,10 +28,10 @@ async function startServer ({ directory, seconds }) {
   return { pid: child.pid, port, stop: () => stop(child), closed: child.closed, said: child.said }
 }
 
-/** @returns {{ counts: Promise<object>, stop: () => Promise<void> }} counts when the load is over */
-function startLoad ({ port, seconds, seed }) {
-  const child = start('load.js', [port, seconds, seed].map(String), { env: process.env, execArgv: [] })
-  return { counts: child.message, stop: () => stop(child) }
+/** @returns {{ counts: Promise<object>, end: () => void, stop: () => Promise<void> }} counts when the load is over */
+function startLoad ({ port, atMost, seed }) {
+  const child = start('load.js', [port, atMost, seed].map(String), { env: process.env, execArgv: [] })
+  return { counts: child.message, end: () => { if (child.child.connected) child.child.send({ end: true }) }, stop: () => stop(child) }
 }
 
 function start (file, args, { env, execArgv }) {

@@ -68,6 +68,9 @@ pub enum Condition {
         /// Threshold, ms.
         above_ms: f64,
     },
+    /// V8 is about to give up: the heap is at its limit, and even a last collection did not help.
+    #[serde(rename = "heap-limit")]
+    HeapLimit,
     /// Listeners on shared emitters.
     Listeners {
         /// Threshold, count.

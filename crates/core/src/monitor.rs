@@ -31,6 +31,8 @@ pub struct Surroundings {
     pub watcher_late: bool,
     /// The cgroup's memory limit, bytes.
     pub memory_limit: Option<u64>,
+    /// V8's heap has reached its limit since the last time.
+    pub heap_limit_reached: bool,
 }
 
 /// Everything that is measured and judged of one process.

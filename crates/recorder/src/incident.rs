@@ -4,8 +4,10 @@ use crate::answers::Answers;
 use crate::files;
 use crate::preflight;
 use crate::snapshot::Written;
+use crate::worker::HeapLimit;
 use leakprobe_core::{Nanos, Trip};
 use leakprobe_shadow::{Pause, Preparation, Shadow};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::fs;
 use std::io;
@@ -29,9 +31,22 @@ pub enum Way {
     InProcess,
 }
 
-/// An incident that waits for its heap snapshot.
+/// What a shadow is asked.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Questions {
+    /// What the app thread was doing.
+    pub(crate) stack: bool,
+    /// Full collections, then the heap's numbers.
+    pub(crate) floor: bool,
+    /// V8's file.
+    pub(crate) heap_snapshot: bool,
+}
+
+/// An incident that waits for a shadow's answers, or for its heap snapshot.
 #[derive(Debug)]
 pub(crate) struct Pending {
+    pub(crate) questions: Questions,
     pub(crate) path: PathBuf,
     pub(crate) json: Value,
     pub(crate) asked: Nanos,
@@ -50,6 +65,12 @@ pub(crate) struct Pending {
     pub(crate) freeze: Option<Pause>,
     pub(crate) pause_ms: Option<f64>,
     pub(crate) fault: Option<String>,
+    /// Why the last shadow gave no answer.
+    pub(crate) shadow_fault: Option<String>,
+    /// How long the event loop has to come to the freeze, before its JavaScript is interrupted; 0 when it is stuck.
+    pub(crate) patience_ns: u64,
+    /// When that will be; `None` once it was.
+    pub(crate) interrupt_at: Option<Nanos>,
 }
 
 /// What an incident says.
@@ -63,6 +84,8 @@ pub(crate) struct Contents<'a> {
     pub(crate) stats: Value,
     pub(crate) process: Value,
     pub(crate) heap_snapshot: Value,
+    pub(crate) shadow: Value,
+    pub(crate) heap_limit: Option<HeapLimit>,
 }
 
 /// `incident.json`.
@@ -73,6 +96,7 @@ pub(crate) fn json(contents: Contents<'_>) -> Value {
         "reason": contents.reason,
         "at": contents.at,
         "heapSnapshot": contents.heap_snapshot,
+        "shadow": contents.shadow,
         "process": contents.process,
         "readings": contents.readings,
         "stats": contents.stats,
@@ -83,6 +107,9 @@ pub(crate) fn json(contents: Contents<'_>) -> Value {
         }
         if let Some(stall) = contents.stall {
             map.insert("stall".to_owned(), stall);
+        }
+        if let Some(HeapLimit { limit, raised_to }) = contents.heap_limit {
+            map.insert("heapLimit".to_owned(), json!({ "limit": limit, "raisedTo": raised_to }));
         }
     }
     json
@@ -151,8 +178,12 @@ impl Pending {
                 state.insert("pauseParts".to_owned(), parts(pause));
             }
         }
+        let shadow = self.shadow_json(&answers);
         if let Some(map) = self.json.as_object_mut() {
-            map.insert("heapSnapshot".to_owned(), state);
+            map.insert("shadow".to_owned(), shadow);
+            if self.questions.heap_snapshot {
+                map.insert("heapSnapshot".to_owned(), state);
+            }
             if let Some(floor) = answers.floor {
                 map.insert("floor".to_owned(), json!(floor));
             }
@@ -165,6 +196,31 @@ impl Pending {
         self.pause_ms
             .filter(|_| self.way == Way::InProcess)
             .and_then(|pause_ms| preflight::learned(pause_ms, self.heap_used))
+    }
+}
+
+impl Pending {
+    /// Whether everything that was asked has been answered.
+    pub(crate) fn answered(&self, written: &Written) -> bool {
+        let Questions { stack, floor, heap_snapshot } = self.questions;
+        let by_shadow = self.way == Way::Shadow;
+        (!heap_snapshot || written.summary.is_ok())
+            && (!by_shadow || !stack || written.answers.stack.is_some())
+            && (!by_shadow || !floor || written.answers.floor.is_some())
+    }
+
+    fn shadow_json(&self, answers: &Answers) -> Value {
+        let answered = self.way == Way::Shadow && (answers.stack.is_some() || answers.floor.is_some());
+        match (&self.shadow_fault, answered) {
+            (_, true) => json!({
+                "state": "answered", "attempts": self.attempts, "pauseMs": self.pause_ms,
+                "pauseParts": self.freeze.map(parts),
+            }),
+            (Some(because), false) => {
+                json!({ "state": "failed", "attempts": self.attempts, "because": because })
+            }
+            (None, false) => json!({ "state": "not-asked" }),
+        }
     }
 }
 

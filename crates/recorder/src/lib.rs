@@ -25,3 +25,4 @@ pub use error::Error;
 pub use incident::Way;
 pub use queue::EventSender;
 pub use recorder::{FreezeJob, Observer, Recorder};
+pub use worker::HeapLimit;

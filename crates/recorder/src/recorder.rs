@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::incident::Way;
 use crate::queue::EventSender;
 use crate::state::Shared;
-use crate::worker::{Command, Worker, incident_id};
+use crate::worker::{Command, HeapLimit, Worker, incident_id};
 use crate::{files, incident, preflight, retention, snapshot};
 use crossbeam_channel::{Sender, bounded};
 use leakprobe_core::{Monitor, Nanos, RouteId};
@@ -39,6 +39,8 @@ pub struct FreezeJob {
     pub output: RawFd,
     /// Of the freeze.
     pub limits: Limits,
+    /// What to ask the shadow, as JSON.
+    pub questions: String,
 }
 
 /// Told what happens, on a thread of the recorder; must not wait.
@@ -52,6 +54,8 @@ pub trait Observer: Send {
     /// The app thread is asked for a heap snapshot for this incident: to call [`Recorder::begin_freeze`], or to let V8
     /// write into what [`Recorder::begin_heap_snapshot`] gives.
     fn take_heap_snapshot(&self, incident_id: &str, way: Way);
+    /// The loop does not turn: JavaScript should be interrupted, for a freeze from there ([`Recorder::awaited_freeze`]).
+    fn interrupt(&self);
 }
 
 /// A running recorder.
@@ -160,7 +164,7 @@ impl Recorder {
     }
 
     /// Asks for an incident; returns its id at once.
-    pub fn capture(&self, reason: &str, heap_snapshot: bool) -> Result<String, Error> {
+    pub fn capture(&self, reason: &str, heap_snapshot: bool, floor: bool) -> Result<String, Error> {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(Error::Stopped);
         }
@@ -168,7 +172,7 @@ impl Recorder {
             return Err(Error::NoDirectory);
         }
         let id = incident_id(self.shared.started, self.captures.fetch_add(1, Ordering::Relaxed));
-        let command = Command::Capture { id: id.clone(), reason: reason.to_owned(), heap_snapshot };
+        let command = Command::Capture { id: id.clone(), reason: reason.to_owned(), heap_snapshot, floor };
         self.commands.try_send(command).map_err(|_| Error::Busy)?;
         Ok(id)
     }
@@ -182,15 +186,42 @@ impl Recorder {
     pub fn begin_freeze(&self, incident_id: &str) -> Result<FreezeJob, Error> {
         let (output, predicted_ms) = self.begin(incident_id, Way::Shadow)?;
         let mut pending = self.shared.pending.lock();
-        let preparation = pending
+        let (preparation, questions) = pending
             .get_mut(incident_id)
-            .and_then(|waiting| waiting.preparation.take())
+            .and_then(|waiting| Some((waiting.preparation.take()?, waiting.questions)))
             .ok_or_else(|| Error::UnknownIncident(incident_id.to_owned()))?;
         let limits = Limits {
             wait_for_idle: WAIT_FOR_IDLE,
             deadline_seconds: preflight::deadline_seconds(predicted_ms),
         };
-        Ok(FreezeJob { preparation, output, limits })
+        let questions = serde_json::to_string(&questions).unwrap_or_default();
+        Ok(FreezeJob { preparation, output, limits, questions })
+    }
+
+    /// V8's heap is at its limit. Called inside a collection: does not wait and does not allocate.
+    pub fn heap_limit(&self, reached: HeapLimit) {
+        // A full channel means that the thread has much to do already; the heap trigger sees it then.
+        let _ = self.commands.try_send(Command::HeapLimit(reached));
+    }
+
+    /// The incident that waits for a freeze, for at most `limit` until there is one.
+    pub fn awaited_freeze(&self, limit: Duration) -> Option<String> {
+        let deadline = std::time::Instant::now() + limit;
+        loop {
+            let found = self
+                .shared
+                .pending
+                .lock()
+                .iter()
+                .find(|(_, pending)| {
+                    !pending.begun && pending.way == Way::Shadow && pending.preparation.is_some()
+                })
+                .map(|(id, _)| id.clone());
+            if found.is_some() || std::time::Instant::now() >= deadline {
+                return found;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// The app thread has frozen the process, or could not.
@@ -224,13 +255,17 @@ impl Recorder {
             .ok_or_else(|| Error::UnknownIncident(incident_id.to_owned()))?;
         let (mut reader, writer) =
             io::pipe().map_err(|source| Error::Io { doing: "making the pipe of a heap snapshot", source })?;
-        let path = waiting.path.join(incident::SNAPSHOT);
+        let path = waiting.questions.heap_snapshot.then(|| waiting.path.join(incident::SNAPSHOT));
         let (id, commands) = (incident_id.to_owned(), self.commands.clone());
         let thread = thread::Builder::new()
             .name("leakprobe-snap".to_owned())
             .spawn(move || {
                 let answers = if way == Way::Shadow { Answers::default() } else { Answers::none() };
-                let written = snapshot::drain(&mut reader, &path, answers).map_err(|error| error.to_string());
+                let written = match path {
+                    Some(path) => snapshot::drain(&mut reader, &path, answers),
+                    None => snapshot::answers(&mut reader),
+                };
+                let written = written.map_err(|error| error.to_string());
                 // The recorder has gone: then there is nobody to tell.
                 let _ = commands.send(Command::SnapshotEnded { id, written });
             })

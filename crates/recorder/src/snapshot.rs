@@ -27,6 +27,23 @@ pub(crate) struct Written {
     pub(crate) answers: Answers,
 }
 
+/// Reads the answers of a shadow that was not asked for a heap snapshot, to the end of `source`.
+pub(crate) fn answers(source: &mut dyn Read) -> io::Result<Written> {
+    let mut answers = Answers::default();
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        match source.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(read) => {
+                answers.take(chunk.get(..read).unwrap_or(&[]));
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Written { summary: Err("none was asked for".to_owned()), compressed_bytes: 0, answers })
+}
+
 /// Reads `source` to its end into `path`, gzipped, after what `answers` takes. Only a whole snapshot gets its name.
 pub(crate) fn drain(source: &mut dyn Read, path: &Path, mut answers: Answers) -> io::Result<Written> {
     let mut meter = Meter::default();

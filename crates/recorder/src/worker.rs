@@ -30,10 +30,29 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// The same error is told at most this often.
 const ERROR_EVERY_NS: u64 = 60 * SECOND_NS;
 
+/// V8's heap at its limit, bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct HeapLimit {
+    /// The limit that was reached.
+    pub limit: usize,
+    /// What it was raised to, so that evidence can be taken.
+    pub raised_to: usize,
+}
+
 /// What the thread is told.
 pub(crate) enum Command {
-    Capture { id: String, reason: String, heap_snapshot: bool },
-    SnapshotEnded { id: String, written: Result<Written, String> },
+    Capture {
+        id: String,
+        reason: String,
+        heap_snapshot: bool,
+        floor: bool,
+    },
+    /// V8's heap is at its limit: used bytes, limit, and what the limit was raised to.
+    HeapLimit(HeapLimit),
+    SnapshotEnded {
+        id: String,
+        written: Result<Written, String>,
+    },
     Stop,
 }
 
@@ -51,6 +70,8 @@ pub(crate) struct Worker {
     /// What the app thread had run when the loop last turned: tells a stall that computes from one that waits.
     cpu_at_turn: Option<(Nanos, Scheduled)>,
     sequence: u32,
+    /// Reached since the last step.
+    heap_limit: Option<HeapLimit>,
     /// Nothing new is begun any more.
     stopping: bool,
 }
@@ -75,6 +96,7 @@ impl Worker {
             told: HashMap::new(),
             cpu_at_turn: None,
             sequence: 0,
+            heap_limit: None,
             stopping: false,
         }
     }
@@ -103,9 +125,10 @@ impl Worker {
         self.last_step = now;
         self.shared.drain();
         match command {
-            Some(Command::Capture { id, reason, heap_snapshot }) => {
-                self.incident(Request { id, reason, trip: None, heap_snapshot });
+            Some(Command::Capture { id, reason, heap_snapshot, floor }) => {
+                self.incident(Request { id, reason, trip: None, heap_snapshot, floor });
             }
+            Some(Command::HeapLimit(reached)) => self.heap_limit = Some(reached),
             Some(Command::SnapshotEnded { id, written }) => self.snapshot_ended(&id, written),
             Some(Command::Stop) | None => {}
         }
@@ -120,6 +143,7 @@ impl Worker {
             last_turn,
             watcher_late: late,
             memory_limit: self.shared.last_reading().and_then(|reading| reading.memory_limit()),
+            heap_limit_reached: self.heap_limit.is_some(),
         };
         let (trips, findings) = {
             let mut monitor = self.shared.monitor.lock();
@@ -142,9 +166,12 @@ impl Worker {
                 reason: trip.trigger.clone(),
                 trip: Some(trip),
                 heap_snapshot: trip.heap_snapshot,
+                floor: trip.condition == "heap-limit",
             };
             self.incident(request);
         }
+        self.heap_limit = None;
+        self.interrupt_stuck(now);
         self.give_up_waiting(now);
         if now.since(self.last_report) >= self.shared.config.report_interval_ms.saturating_mul(1_000_000) {
             self.last_report = now;

@@ -37,6 +37,7 @@ impl Observer for Tell {
     fn error(&self, json: &str) {
         let _ = self.0.send(Told::Error(serde_json::from_str(json).unwrap()));
     }
+    fn interrupt(&self) {}
     fn take_heap_snapshot(&self, incident_id: &str, _way: Way) {
         let _ = self.0.send(Told::Snapshot(incident_id.to_owned()));
     }
@@ -158,7 +159,7 @@ fn a_heap_snapshot_goes_through_the_pipe_into_the_incident() {
     let (recorder, told) = start(config(Some(directory.path()), &json!([])));
     recorder.sender().send(timers(0));
 
-    let id = recorder.capture("manual", true).unwrap();
+    let id = recorder.capture("manual", true, false).unwrap();
     let Told::Snapshot(asked) = told.recv_timeout(GUARD).unwrap() else {
         panic!("nobody asked for the snapshot")
     };
@@ -191,8 +192,8 @@ fn a_second_heap_snapshot_meanwhile_is_refused_and_half_a_text_is_no_snapshot() 
     let directory = tempfile::tempdir().unwrap();
     let (recorder, told) = start(config(Some(directory.path()), &json!([])));
     recorder.sender().send(timers(0));
-    let first = recorder.capture("first", true).unwrap();
-    recorder.capture("second", true).unwrap();
+    let first = recorder.capture("first", true, false).unwrap();
+    recorder.capture("second", true, false).unwrap();
     let second = incident(&told);
 
     assert_eq!(second["heapSnapshot"]["because"], "another heap snapshot is being taken");
@@ -211,7 +212,7 @@ fn stopping_completes_what_waits_and_refuses_what_comes_later() {
     let directory = tempfile::tempdir().unwrap();
     let (recorder, told) = start(config(Some(directory.path()), &json!([])));
     recorder.sender().send(timers(0));
-    let id = recorder.capture("manual", true).unwrap();
+    let id = recorder.capture("manual", true, false).unwrap();
     assert!(matches!(told.recv_timeout(GUARD).unwrap(), Told::Snapshot(_)));
     recorder.begin_heap_snapshot(&id).unwrap();
 
@@ -220,7 +221,7 @@ fn stopping_completes_what_waits_and_refuses_what_comes_later() {
 
     let told = incident(&told);
     assert_eq!(told["heapSnapshot"]["state"], "failed", "{told}");
-    assert!(matches!(recorder.capture("late", false), Err(Error::Stopped)));
+    assert!(matches!(recorder.capture("late", false, false), Err(Error::Stopped)));
 }
 
 #[test]
@@ -231,7 +232,7 @@ fn a_directory_that_vanishes_is_reported_and_made_again() {
     fs::remove_dir_all(&below).unwrap();
     fs::write(&below, b"a file stands in the way").unwrap();
 
-    recorder.capture("first", false).unwrap();
+    recorder.capture("first", false, false).unwrap();
     let (mut error, mut failed) = (None, None);
     while error.is_none() || failed.is_none() {
         match told.recv_timeout(GUARD).unwrap() {
@@ -246,7 +247,7 @@ fn a_directory_that_vanishes_is_reported_and_made_again() {
     assert_eq!(report["process"]["capabilities"]["directory"]["state"], "off");
 
     fs::remove_file(&below).unwrap();
-    recorder.capture("second", false).unwrap();
+    recorder.capture("second", false, false).unwrap();
     while incident(&told)["reason"] != "second" {}
     let report: Value = serde_json::from_str(&recorder.report_json().unwrap()).unwrap();
     assert_eq!(report["process"]["capabilities"]["directory"]["state"], "native");
@@ -271,7 +272,7 @@ fn old_incidents_make_room() {
     let directory = tempfile::tempdir().unwrap();
     let (recorder, told) = start(config(Some(directory.path()), &json!([])));
     for name in ["a", "b", "c", "d", "e"] {
-        recorder.capture(name, false).unwrap();
+        recorder.capture(name, false, false).unwrap();
         incident(&told);
     }
     let left = incidents(directory.path());
@@ -290,5 +291,5 @@ fn without_a_directory_a_trip_is_still_told_and_a_capture_is_an_error() {
 
     assert_eq!(told["heapSnapshot"]["state"], "refused");
     assert!(told.get("directory").is_none());
-    assert!(matches!(recorder.capture("manual", false), Err(Error::NoDirectory)));
+    assert!(matches!(recorder.capture("manual", false, false), Err(Error::NoDirectory)));
 }

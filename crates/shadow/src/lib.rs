@@ -11,22 +11,28 @@
 //! Besides one module of the boundary this is the only place with `unsafe`.
 
 mod areas;
+mod blocked;
 mod child;
 mod clock;
 mod event_loop;
 mod freeze;
 mod gc;
+mod heap_limit;
 mod heap_statistics;
 mod idle;
+mod interrupt;
 mod isolate;
 mod relocation;
 mod shadow;
 mod symbols;
 
+pub use blocked::{Blocked, blocked_in};
 pub use clock::{monotonic, thread_id};
 pub use event_loop::EventLoop;
 pub use freeze::{Frozen, Limits, OUTPUT, Pause, Preparation, Refusal, end, freeze};
 pub use gc::{GcCallbacks, GcObserver};
+pub use heap_limit::{HeapLimitCallback, HeapLimitObserver};
 pub use heap_statistics::{HeapReader, HeapReading, Mismatch};
+pub use interrupt::{Interrupt, Interrupter};
 pub use isolate::Isolate;
 pub use shadow::{Ending, Shadow, wait_readable};

@@ -127,6 +127,7 @@ fn a_stall_is_judged_without_events_but_not_when_the_watcher_was_late() {
     stall.for_ms = 0;
     let mut monitor = Monitor::new(config(vec![stall]), Nanos(0), 0);
     let stalled = |ms, watcher_late| Surroundings {
+        heap_limit_reached: false,
         now: Nanos::from_ms(ms),
         last_turn: Some(Nanos::from_ms(2_000)),
         watcher_late,

@@ -14,7 +14,7 @@ const HOUR_NS: u64 = 3_600_000_000_000;
 pub struct Trip {
     /// Its name.
     pub trigger: String,
-    /// `latency`, `heap`, `stall`, `listeners` or `timers`.
+    /// `latency`, `heap`, `stall`, `heap-limit`, `listeners` or `timers`.
     pub condition: String,
     /// The route, for latency.
     pub route: Option<String>,
@@ -22,7 +22,7 @@ pub struct Trip {
     pub value: f64,
     /// What it was compared with.
     pub threshold: f64,
-    /// `ms`, `share`, `listeners` or `timers`.
+    /// `ms`, `share`, `listeners`, `timers` or `times reached`.
     pub unit: String,
     /// One sentence.
     pub because: String,
@@ -76,7 +76,7 @@ impl Machine {
         self.because =
             format!("{whose}{} {unit} against {} {unit}", rounded(observed.value), rounded(threshold));
         if observed.value <= threshold {
-            let cleared = observed.value < threshold * self.trigger.clear_ratio;
+            let cleared = observed.value <= threshold * self.trigger.clear_ratio;
             if cleared || !matches!(self.state, State::Tripped | State::Throttled) {
                 self.state = State::Armed;
             }

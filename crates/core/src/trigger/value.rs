@@ -39,6 +39,7 @@ pub(crate) fn describe(condition: &Condition) -> (&'static str, f64, &'static st
         Condition::Latency { above_ms, .. } => ("latency", *above_ms, "ms"),
         Condition::Heap { above_share } => ("heap", *above_share, "share"),
         Condition::Stall { above_ms } => ("stall", *above_ms, "ms"),
+        Condition::HeapLimit => ("heap-limit", 0.0, "times reached"),
         Condition::Listeners { above } => ("listeners", *above, "listeners"),
         Condition::Timers { above } => ("timers", *above, "timers"),
     }
@@ -59,6 +60,7 @@ pub fn observe(trigger: &Trigger, view: &View<'_>) -> Option<Observed> {
             let turned = view.surroundings.last_turn.filter(|_| !view.surroundings.watcher_late)?;
             alone(number(view.surroundings.now.since(turned)) / 1e6)
         }
+        Condition::HeapLimit => alone(f64::from(u8::from(view.surroundings.heap_limit_reached))),
         Condition::Listeners { .. } => alone(f64::from(view.last_tick?.listeners?)),
         Condition::Timers { .. } => alone(f64::from(view.last_tick?.timers?)),
     }

@@ -1,13 +1,13 @@
 //! The worker's captures: an incident is on disk at once, and completed when its heap snapshot has come or failed.
 
 use super::{SECOND_NS, Worker};
-use crate::incident::{self, Contents, Pending, Way};
+use crate::incident::{self, Contents, Pending, Questions, Way};
 use crate::preflight::{self, Situation};
 use crate::process_reading;
 use crate::retention;
 use crate::snapshot::Written;
 use leakprobe_core::{Nanos, Trip};
-use leakprobe_shadow::{Ending, Preparation};
+use leakprobe_shadow::{Ending, Preparation, blocked_in};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,10 @@ use std::time::Duration;
 
 /// The app thread has this long to begin a heap snapshot.
 const SNAPSHOT_ANSWER_NS: u64 = 60 * SECOND_NS;
+/// The same while it is known to wait in the kernel outside its event loop.
+const BLOCKED_ANSWER_NS: u64 = 5 * SECOND_NS;
+/// The event loop has this long to come to a freeze, before its JavaScript is interrupted for it.
+const LOOP_ANSWER_NS: u64 = SECOND_NS;
 /// A shadow is tried so often before something else is.
 const SHADOW_ATTEMPTS: u32 = 3;
 /// A shadow whose output has ended has this long to end itself.
@@ -27,6 +31,8 @@ pub(super) struct Request<'a> {
     pub(super) reason: String,
     pub(super) trip: Option<&'a Trip>,
     pub(super) heap_snapshot: bool,
+    /// Ask a shadow for the floor, also without a heap snapshot.
+    pub(super) floor: bool,
 }
 
 impl Worker {
@@ -44,12 +50,25 @@ impl Worker {
             "forMs": for_ms,
             "appThreadCpuMs": cpu_ms,
             "appThreadQueuedMs": queued_ms,
+            "waitsIn": blocked_in(thread).map(|blocked| blocked.to_string()),
             "appThread": if running { "running" } else { "waiting" },
         }))
     }
 
+    /// What the app thread waits for, when its loop does not turn because of it.
+    fn blocked(&self) -> Option<String> {
+        if self.shared.pending.lock().is_empty() {
+            return None;
+        }
+        let turned = self.shared.sender.last_turn()?;
+        if (self.shared.now)().since(turned) <= LOOP_ANSWER_NS {
+            return None;
+        }
+        blocked_in(self.shared.config.main_thread_id?).map(|blocked| blocked.to_string())
+    }
+
     pub(super) fn incident(&mut self, request: Request<'_>) {
-        let Request { id, reason, trip, heap_snapshot } = request;
+        let Request { id, reason, trip, heap_snapshot, floor } = request;
         let shared = Arc::clone(&self.shared);
         let stats = shared.stats();
         let heap_used = stats.heap.map_or(0, |heap| heap.used);
@@ -59,7 +78,14 @@ impl Worker {
         } else {
             json!({ "state": "not-asked" })
         };
-        let pending = heap_snapshot.get("state").is_some_and(|state| state == "pending");
+        let whole = heap_snapshot.get("state").is_some_and(|state| state == "pending");
+        let urgent = trip.is_some_and(|trip| matches!(trip.condition.as_str(), "stall" | "heap-limit"));
+        let can_freeze = shared.can_freeze.load(Ordering::Relaxed);
+        let shadow = self.decide_shadow(whole || floor || urgent, whole);
+        let by_shadow = shadow.get("state").is_some_and(|state| state == "pending");
+        let pending = whole || by_shadow;
+        let questions =
+            Questions { stack: by_shadow, floor: by_shadow && (floor || whole), heap_snapshot: whole };
         let predicted_ms = heap_snapshot.get("predictedPauseMs").and_then(Value::as_f64).unwrap_or(0.0);
         let now = (shared.now)();
         let at = shared.monitor.lock().wall(now);
@@ -76,6 +102,8 @@ impl Worker {
             stats: serde_json::to_value(stats).unwrap_or_default(),
             process: serde_json::to_value(shared.identity()).unwrap_or_default(),
             heap_snapshot,
+            shadow,
+            heap_limit: self.heap_limit.filter(|_| trip.is_some_and(|trip| trip.condition == "heap-limit")),
         });
         let Some(incidents) = shared.config.home().map(|home| home.join("incidents")) else {
             self.observer.lock().incident(&json.to_string());
@@ -94,6 +122,7 @@ impl Worker {
                         "heapSnapshot".to_owned(),
                         json!({ "state": "failed", "because": error.to_string() }),
                     );
+                    map.insert("shadow".to_owned(), json!({ "state": "not-asked" }));
                     map.remove("directory");
                 }
                 self.observer.lock().incident(&json.to_string());
@@ -107,13 +136,14 @@ impl Worker {
             return;
         }
         let waiting = Pending {
+            questions,
             path,
             json,
             asked: now,
             heap_used,
             writer: None,
             begun: false,
-            way: if shared.can_freeze.load(Ordering::Relaxed) { Way::Shadow } else { Way::InProcess },
+            way: if can_freeze { Way::Shadow } else { Way::InProcess },
             attempts: 0,
             predicted_ms,
             by_trigger: trip.is_some(),
@@ -122,6 +152,9 @@ impl Worker {
             freeze: None,
             pause_ms: None,
             fault: None,
+            shadow_fault: None,
+            patience_ns: if urgent { 0 } else { LOOP_ANSWER_NS },
+            interrupt_at: None,
         };
         self.ask(&id, waiting);
     }
@@ -130,6 +163,7 @@ impl Worker {
     fn ask(&mut self, id: &str, mut waiting: Pending) {
         waiting.asked = (self.shared.now)();
         waiting.begun = false;
+        waiting.interrupt_at = Some(waiting.asked.plus(waiting.patience_ns));
         waiting.attempts += 1;
         waiting.preparation = match waiting.way {
             Way::Shadow => Preparation::read().ok(),
@@ -141,6 +175,36 @@ impl Worker {
         let way = waiting.way;
         self.shared.pending.lock().insert(id.to_owned(), waiting);
         self.observer.lock().take_heap_snapshot(id, way);
+        self.interrupt_stuck((self.shared.now)());
+    }
+
+    /// Interrupts JavaScript for a freeze that the event loop does not come to: at once when it is known to be stuck.
+    pub(super) fn interrupt_stuck(&self, now: Nanos) {
+        let mut pending = self.shared.pending.lock();
+        for waiting in pending.values_mut() {
+            let due = waiting.interrupt_at.is_some_and(|at| at <= now);
+            if due && !waiting.begun && waiting.way == Way::Shadow {
+                waiting.interrupt_at = None;
+                self.observer.lock().interrupt();
+            }
+        }
+    }
+
+    /// Whether a shadow is asked; where a heap snapshot comes with it, it was decided before that there is room.
+    fn decide_shadow(&self, wanted: bool, with_snapshot: bool) -> Value {
+        if !wanted {
+            return json!({ "state": "not-asked" });
+        }
+        if !self.shared.can_freeze.load(Ordering::Relaxed) {
+            return json!({ "state": "refused", "because": "this process cannot be frozen: see the capability `freeze`" });
+        }
+        if self.shared.config.home().is_none() {
+            return json!({ "state": "refused", "because": "this probe has no directory" });
+        }
+        if !with_snapshot && !self.shared.pending.lock().is_empty() {
+            return json!({ "state": "refused", "because": "another shadow is at work" });
+        }
+        json!({ "state": "pending" })
     }
 
     fn decide_snapshot(&self, heap_used: u64, by_trigger: bool, on_disk: bool) -> Value {
@@ -178,13 +242,24 @@ impl Worker {
                 Err(format!("the shadow was ended by signal {signal}"))
             }
         };
-        let whole = matches!(&written, Ok(Written { summary: Ok(_), .. }));
+        let whole = written.as_ref().is_ok_and(|written| pending.answered(written));
+        if !whole && pending.way == Way::Shadow {
+            pending.shadow_fault = Some(match &written {
+                Ok(Written { answers, .. }) => {
+                    answers.fault.clone().unwrap_or("it ended too early".to_owned())
+                }
+                Err(why) => why.clone(),
+            });
+        }
         if !whole && !disk_failed && pending.way == Way::Shadow && !self.stopping {
             self.shared.fault("a shadow gave no answer");
             if pending.attempts < SHADOW_ATTEMPTS {
                 return self.ask(id, pending);
             }
-            if !pending.by_trigger || pending.predicted_ms <= self.shared.config.max_snapshot_pause_ms {
+            let wanted = pending.questions.heap_snapshot;
+            if wanted
+                && (!pending.by_trigger || pending.predicted_ms <= self.shared.config.max_snapshot_pause_ms)
+            {
                 pending.way = Way::InProcess;
                 pending.freeze = None;
                 return self.ask(id, pending);
@@ -203,13 +278,22 @@ impl Worker {
     }
 
     pub(super) fn give_up_waiting(&mut self, now: Nanos) {
-        let waits = |pending: &Pending| !pending.begun && now.since(pending.asked) > SNAPSHOT_ANSWER_NS;
+        let limit = if self.blocked().is_some() { BLOCKED_ANSWER_NS } else { SNAPSHOT_ANSWER_NS };
+        let waits = |pending: &Pending| !pending.begun && now.since(pending.asked) > limit;
         let late: Vec<String> = {
             let pending = self.shared.pending.lock();
             pending.iter().filter(|(_, pending)| waits(pending)).map(|(id, _)| id.clone()).collect()
         };
         for id in late {
-            self.stopping_one(&id, "the event loop did not turn within 60 s");
+            let because = self.blocked().map_or_else(
+                || "the event loop did not turn within 60 s".to_owned(),
+                |blocked| {
+                    format!(
+                        "the app thread waits in {blocked} and runs no JavaScript, so it cannot be frozen"
+                    )
+                },
+            );
+            self.stopping_one(&id, &because);
         }
     }
 
