@@ -102,6 +102,10 @@ export interface Options {
   maxIncidentBytes?: number
   /** Records that may wait for the background thread, 64 to 1 048 576; more are dropped and counted. Default 16 384. */
   queueCapacity?: number
+  /** Shadows that triggers may ask for in any hour, 0 to 10 000. `capture()` is counted, but not refused. Default 60 (`test`: 3 600). */
+  maxFreezesPerHour?: number
+  /** Pause of the app for shadows in any hour from which on triggers get none, ms, 0 to 3 600 000. Default 2 000 (`test`: 60 000). */
+  maxFreezePauseMsPerHour?: number
   /** A trigger's heap snapshot is not taken when its predicted pause is longer, ms, 0 to 3 600 000. Default 5 000 (`test`: 20 000). */
   maxSnapshotPauseMs?: number
   /** Parts to do without, so that their fallback is used. Default none. */

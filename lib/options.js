@@ -42,6 +42,8 @@ const OPTIONS = {
   maxIncidents: { check: check.integer(1, 10_000), default: 20, environment: 'number' },
   maxIncidentBytes: { check: check.integer(1_048_576, Number.MAX_SAFE_INTEGER), default: 1_073_741_824, environment: 'number' },
   queueCapacity: { check: check.integer(64, 1_048_576), default: 16_384, environment: 'number' },
+  maxFreezesPerHour: { check: check.integer(0, 10_000), default: 60, test: 3600, environment: 'number' },
+  maxFreezePauseMsPerHour: { check: check.integer(0, HOUR_MS), default: 2000, test: 60_000, environment: 'number' },
   maxSnapshotPauseMs: { check: check.integer(0, HOUR_MS), default: 5000, test: 20_000, environment: 'number' },
   without: { check: check.listOf(PARTS), default: [], environment: 'list' }
 }

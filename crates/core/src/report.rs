@@ -154,12 +154,36 @@ pub struct Cost {
     pub cpu_ms: Option<f64>,
     /// Memory held for routes, windows, queue and in-flight table, bytes, by the probe's own accounting.
     pub bytes: u64,
-    /// Shadows made: 0, freezing is not built in.
+    /// Shadows made.
     pub freezes: u64,
     /// App-thread pauses that the probe caused (heap snapshots, forced collections), ms.
     pub pause_ms: Pause,
+    /// What freezing may cost in an hour, and what it did in the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
     /// What was lost, by queue.
     pub dropped: BTreeMap<String, u64>,
+}
+
+/// The budget of freezing.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Budget {
+    /// Shadows.
+    pub freezes_per_hour: Spent,
+    /// Pauses of the app thread for them, ms.
+    pub pause_ms_per_hour: Spent,
+    /// CPU time of all shadows since the start, ms; they run at low priority.
+    pub shadow_cpu_ms: f64,
+}
+
+/// A part of a budget.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Spent {
+    /// In the last hour.
+    pub used: f64,
+    /// In any hour.
+    pub limit: f64,
 }
 
 /// Pauses caused by the probe.

@@ -27,6 +27,10 @@ pub struct RecorderConfig {
     pub queue_capacity: usize,
     /// Longest pause for a heap snapshot that a trigger asks for, ms.
     pub max_snapshot_pause_ms: f64,
+    /// Shadows in any hour that triggers may ask for.
+    pub max_freezes_per_hour: u32,
+    /// Pause of the app for shadows in any hour, ms, from which on triggers get none.
+    pub max_freeze_pause_ms_per_hour: f64,
     /// Parts to do without, to see their fallback; here only `freeze` matters.
     #[serde(default)]
     pub without: Vec<String>,

@@ -51,6 +51,8 @@ pub(crate) struct Pending {
     pub(crate) json: Value,
     pub(crate) asked: Nanos,
     pub(crate) heap_used: u64,
+    /// The app's resident memory, bytes; what a shadow has above it is its own.
+    pub(crate) rss: u64,
     /// V8's end of the pipe, from the beginning of the writing to its end.
     pub(crate) writer: Option<OwnedFd>,
     pub(crate) begun: bool,

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod answers;
+mod budget;
 mod config;
 mod error;
 mod files;

@@ -14,6 +14,8 @@ pub(crate) struct Situation {
     pub(crate) available: Option<u64>,
     /// Measured here before, ms per MB.
     pub(crate) learned_ms_per_mb: Option<f64>,
+    /// Memory that an earlier shadow needed here, as a multiple of the used heap.
+    pub(crate) learned_peak_factor: Option<f64>,
     /// Longest acceptable pause, ms; `None` when a person asked.
     pub(crate) longest_pause_ms: Option<f64>,
 }
@@ -22,7 +24,7 @@ pub(crate) struct Situation {
 pub(crate) fn check(situation: Situation) -> Result<f64, String> {
     let megabytes = number(situation.heap_used) / 1_048_576.0;
     let pause_ms = megabytes * situation.learned_ms_per_mb.unwrap_or(PAUSE_MS_PER_MB);
-    let peak = number(situation.heap_used) * PEAK_FACTOR;
+    let peak = number(situation.heap_used) * situation.learned_peak_factor.unwrap_or(PEAK_FACTOR);
     if let Some(available) = situation.available.filter(|available| peak > number(*available)) {
         return Err(format!(
             "a heap of {megabytes:.0} MB needs about {:.0} MB to be written, and {:.0} MB can be had",
@@ -45,6 +47,12 @@ pub(crate) fn deadline_seconds(predicted_ms: f64) -> u32 {
     (30.0 + predicted_ms * 5.0 / 1_000.0).clamp(30.0, 900.0) as u32
 }
 
+/// Memory as a multiple of the used heap, from a shadow that needed `own` bytes; a quarter on top, for the next one may
+/// have more objects in the same bytes. At least 4: V8's generator was never seen to do with less on a heap that matters.
+pub(crate) fn peak_factor(own: u64, heap_used: u64) -> Option<f64> {
+    (heap_used > 0 && own > 0).then(|| (number(own) / number(heap_used) * 1.25).max(4.0))
+}
+
 /// Pause per MB, from one that was taken.
 pub(crate) fn learned(pause_ms: f64, heap_used: u64) -> Option<f64> {
     (heap_used > 0).then(|| pause_ms / (number(heap_used) / 1_048_576.0))
@@ -64,6 +72,7 @@ mod tests {
             heap_used: 50 << 20,
             available: Some(4 << 30),
             learned_ms_per_mb: None,
+            learned_peak_factor: None,
             longest_pause_ms: None,
         }
     }
@@ -83,6 +92,15 @@ mod tests {
     fn no_room_is_a_reason_with_both_numbers() {
         let why = check(Situation { available: Some(400 << 20), ..situation() }).unwrap_err();
         assert_eq!(why, "a heap of 50 MB needs about 500 MB to be written, and 400 MB can be had");
+    }
+
+    #[test]
+    fn what_a_shadow_needed_is_learned() {
+        let learned_peak_factor = peak_factor(800 << 20, 50 << 20);
+        let why =
+            check(Situation { learned_peak_factor, available: Some(900 << 20), ..situation() }).unwrap_err();
+        assert_eq!(why, "a heap of 50 MB needs about 1000 MB to be written, and 900 MB can be had");
+        assert_eq!((peak_factor(1 << 20, 50 << 20), peak_factor(0, 50 << 20)), (Some(4.0), None));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The process from outside: `/proc` and the cgroup, read on the background thread. Every number is optional.
 
-use procfs::{Current, Meminfo, process::Process};
+use procfs::process::{LimitValue, Process};
+use procfs::{Current, Meminfo};
 use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,9 @@ pub(crate) struct ProcessReading {
     /// Swapped out, bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) swap: Option<u64>,
+    /// Address space left below `RLIMIT_AS`, bytes; `None` without such a limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) address_space_left: Option<u64>,
     /// Page faults since the process began, without and with I/O.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) minor_faults: Option<u64>,
@@ -166,6 +170,11 @@ pub(crate) fn read(at: String, cgroup: Option<&Cgroup>, main_thread: Option<i32>
         reading.rss_anon = bytes(status.rssanon);
         reading.rss_file = bytes(status.rssfile);
         reading.swap = bytes(status.vmswap);
+        // A shadow inherits RLIMIT_AS, and counts against it what it shares.
+        let limit = process.limits().ok().map(|limits| limits.max_address_space.soft_limit);
+        if let (Some(LimitValue::Value(limit)), Some(size)) = (limit, bytes(status.vmsize)) {
+            reading.address_space_left = Some(limit.saturating_sub(size));
+        }
         reading.voluntary_switches = status.voluntary_ctxt_switches;
         reading.involuntary_switches = status.nonvoluntary_ctxt_switches;
     }
@@ -202,16 +211,13 @@ pub(crate) fn own_cpu_ms() -> Option<f64> {
 }
 
 impl ProcessReading {
-    /// Memory that can still be had, bytes: the machine's or the cgroup's, the smaller.
+    /// Memory that can still be had, bytes: the machine's, the cgroup's, or what `RLIMIT_AS` leaves, the smallest.
     pub(crate) fn available(&self) -> Option<u64> {
         let cgroup = self
             .cgroup
             .as_ref()
             .and_then(|cgroup| Some(cgroup.memory_limit?.saturating_sub(cgroup.memory_usage.unwrap_or(0))));
-        match (cgroup, self.machine_available) {
-            (Some(cgroup), Some(machine)) => Some(cgroup.min(machine)),
-            (cgroup, machine) => cgroup.or(machine),
-        }
+        [cgroup, self.machine_available, self.address_space_left].into_iter().flatten().min()
     }
 
     /// The cgroup's memory limit, bytes.
@@ -287,6 +293,7 @@ mod tests {
             ..ProcessReading::default()
         };
         assert_eq!(reading.available(), Some(70));
+        assert_eq!(ProcessReading { address_space_left: Some(9), ..reading }.available(), Some(9));
         assert_eq!(ProcessReading::default().available(), None);
     }
 

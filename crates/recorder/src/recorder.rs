@@ -1,6 +1,7 @@
 //! The handle: what the boundary calls on the app thread, none of which waits for the disk.
 
 use crate::answers::Answers;
+use crate::budget::{self, Account};
 use crate::config::RecorderConfig;
 use crate::error::Error;
 use crate::incident::Way;
@@ -90,6 +91,10 @@ impl Recorder {
             receiver,
             capabilities: Mutex::default(),
             cost: Mutex::default(),
+            budget: Mutex::new(Account::new(budget::Limits {
+                freezes: config.max_freezes_per_hour,
+                pause_ms: config.max_freeze_pause_ms_per_hour,
+            })),
             readings: Mutex::default(),
             pending: Mutex::default(),
             can_freeze: AtomicBool::new(false),
@@ -184,7 +189,16 @@ impl Recorder {
 
     /// What a freeze for this incident needs. The app thread freezes at once and tells [`Recorder::frozen`].
     pub fn begin_freeze(&self, incident_id: &str) -> Result<FreezeJob, Error> {
-        let (output, predicted_ms) = self.begin(incident_id, Way::Shadow)?;
+        let (output, predicted_ms) = match self.begin(incident_id, Way::Shadow) {
+            Err(error) if !matches!(error, Error::UnknownIncident(_)) => {
+                let ended =
+                    Command::SnapshotEnded { id: incident_id.to_owned(), written: Err(error.to_string()) };
+                // A full channel: then the incident is closed when nobody has answered for a minute.
+                let _ = self.commands.try_send(ended);
+                return Err(error);
+            }
+            begun => begun?,
+        };
         let mut pending = self.shared.pending.lock();
         let (preparation, questions) = pending
             .get_mut(incident_id)
@@ -229,6 +243,7 @@ impl Recorder {
         if let Ok((_, pause)) = &result {
             self.add_pause(milliseconds(pause.total));
             self.shared.cost.lock().freezes += 1;
+            self.shared.budget.lock().froze((self.shared.now)(), milliseconds(pause.total));
         }
         let writer = {
             let mut pending = self.shared.pending.lock();

@@ -1,5 +1,6 @@
 //! What the thread and the app thread's rare calls share. Every lock is held for the length of a copy, never across I/O.
 
+use crate::budget::Account;
 use crate::config::RecorderConfig;
 use crate::incident::Pending;
 use crate::process_reading::ProcessReading;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) monitor: Mutex<Monitor>,
     pub(crate) capabilities: Mutex<BTreeMap<String, Capability>>,
     pub(crate) cost: Mutex<OwnCost>,
+    pub(crate) budget: Mutex<Account>,
     pub(crate) readings: Mutex<VecDeque<ProcessReading>>,
     pub(crate) pending: Mutex<HashMap<String, Pending>>,
     /// Whether this process can be frozen into a shadow.
@@ -121,6 +123,7 @@ impl Shared {
             bytes: monitor_bytes + queue_bytes + readings_bytes + own.in_flight_bytes,
             freezes: own.freezes,
             pause_ms: own.pause.clone(),
+            budget: Some(self.budget.lock().stats((self.now)())),
             dropped,
         }
     }

@@ -66,6 +66,7 @@ pub(crate) struct Worker {
     last_report: Nanos,
     known_leaks: HashSet<String>,
     learned_ms_per_mb: Option<f64>,
+    learned_peak_factor: Option<f64>,
     told: HashMap<&'static str, Nanos>,
     /// What the app thread had run when the loop last turned: tells a stall that computes from one that waits.
     cpu_at_turn: Option<(Nanos, Scheduled)>,
@@ -93,6 +94,7 @@ impl Worker {
             last_report: now,
             known_leaks: HashSet::new(),
             learned_ms_per_mb: None,
+            learned_peak_factor: None,
             told: HashMap::new(),
             cpu_at_turn: None,
             sequence: 0,

@@ -54,7 +54,7 @@ fn config(directory: Option<&Path>, triggers: &Value) -> RecorderConfig {
         "core": { "maxRoutes": 500, "windowMs": 1000, "warmUpMs": 0, "triggers": triggers },
         "directory": directory, "service": "mail api", "node": "v20.0.0", "reportFile": null,
         "reportIntervalMs": 50, "maxIncidents": 3, "maxIncidentBytes": 100_000_000, "queueCapacity": 64,
-        "maxSnapshotPauseMs": 1e9, "without": ["freeze"],
+        "maxSnapshotPauseMs": 1e9, "maxFreezesPerHour": 100, "maxFreezePauseMsPerHour": 1e9, "without": ["freeze"],
     }))
     .unwrap()
 }

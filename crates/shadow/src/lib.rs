@@ -35,4 +35,4 @@ pub use heap_limit::{HeapLimitCallback, HeapLimitObserver};
 pub use heap_statistics::{HeapReader, HeapReading, Mismatch};
 pub use interrupt::{Interrupt, Interrupter};
 pub use isolate::Isolate;
-pub use shadow::{Ending, Shadow, wait_readable};
+pub use shadow::{Ending, Shadow, Usage, is_crash, wait_readable};

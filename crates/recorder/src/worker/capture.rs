@@ -7,7 +7,7 @@ use crate::process_reading;
 use crate::retention;
 use crate::snapshot::Written;
 use leakprobe_core::{Nanos, Trip};
-use leakprobe_shadow::{Ending, Preparation, blocked_in};
+use leakprobe_shadow::{Ending, Preparation, Usage, blocked_in, is_crash};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,19 +73,21 @@ impl Worker {
         let stats = shared.stats();
         let heap_used = stats.heap.map_or(0, |heap| heap.used);
         let on_disk = shared.config.home().is_some();
-        let heap_snapshot = if heap_snapshot {
-            self.decide_snapshot(heap_used, trip.is_some(), on_disk)
+        let asked = heap_snapshot;
+        let affordable = if trip.is_some() { shared.budget.lock().allows((shared.now)()) } else { Ok(()) };
+        let heap_snapshot = if asked {
+            self.decide_snapshot(heap_used, trip.is_some(), on_disk, &affordable)
         } else {
             json!({ "state": "not-asked" })
         };
         let whole = heap_snapshot.get("state").is_some_and(|state| state == "pending");
         let urgent = trip.is_some_and(|trip| matches!(trip.condition.as_str(), "stall" | "heap-limit"));
         let can_freeze = shared.can_freeze.load(Ordering::Relaxed);
-        let shadow = self.decide_shadow(whole || floor || urgent, whole);
+        let shadow = self.decide_shadow(asked || floor || urgent, whole, affordable);
         let by_shadow = shadow.get("state").is_some_and(|state| state == "pending");
         let pending = whole || by_shadow;
         let questions =
-            Questions { stack: by_shadow, floor: by_shadow && (floor || whole), heap_snapshot: whole };
+            Questions { stack: by_shadow, floor: by_shadow && (floor || asked), heap_snapshot: whole };
         let predicted_ms = heap_snapshot.get("predictedPauseMs").and_then(Value::as_f64).unwrap_or(0.0);
         let now = (shared.now)();
         let at = shared.monitor.lock().wall(now);
@@ -153,6 +155,7 @@ impl Worker {
             pause_ms: None,
             fault: None,
             shadow_fault: None,
+            rss: shared.last_reading().and_then(|reading| reading.rss).unwrap_or(0),
             patience_ns: if urgent { 0 } else { LOOP_ANSWER_NS },
             interrupt_at: None,
         };
@@ -191,7 +194,7 @@ impl Worker {
     }
 
     /// Whether a shadow is asked; where a heap snapshot comes with it, it was decided before that there is room.
-    fn decide_shadow(&self, wanted: bool, with_snapshot: bool) -> Value {
+    fn decide_shadow(&self, wanted: bool, with_snapshot: bool, affordable: Result<(), String>) -> Value {
         if !wanted {
             return json!({ "state": "not-asked" });
         }
@@ -201,23 +204,38 @@ impl Worker {
         if self.shared.config.home().is_none() {
             return json!({ "state": "refused", "because": "this probe has no directory" });
         }
+        if let Err(because) = affordable {
+            return json!({ "state": "refused", "because": because });
+        }
         if !with_snapshot && !self.shared.pending.lock().is_empty() {
             return json!({ "state": "refused", "because": "another shadow is at work" });
         }
         json!({ "state": "pending" })
     }
 
-    fn decide_snapshot(&self, heap_used: u64, by_trigger: bool, on_disk: bool) -> Value {
+    fn decide_snapshot(
+        &self,
+        heap_used: u64,
+        by_trigger: bool,
+        on_disk: bool,
+        affordable: &Result<(), String>,
+    ) -> Value {
         if !on_disk {
             return json!({ "state": "refused", "because": "this probe has no directory" });
         }
         if !self.shared.pending.lock().is_empty() {
             return json!({ "state": "refused", "because": "another heap snapshot is being taken" });
         }
+        if let Err(because) = affordable
+            && self.shared.can_freeze.load(Ordering::Relaxed)
+        {
+            return json!({ "state": "refused", "because": because });
+        }
         let situation = Situation {
             heap_used,
             available: self.shared.last_reading().and_then(|reading| reading.available()),
             learned_ms_per_mb: self.learned_ms_per_mb,
+            learned_peak_factor: self.learned_peak_factor,
             // A shadow's generator takes as long, but nobody waits for it.
             longest_pause_ms: (by_trigger && !self.shared.can_freeze.load(Ordering::Relaxed))
                 .then_some(self.shared.config.max_snapshot_pause_ms),
@@ -230,8 +248,11 @@ impl Worker {
 
     pub(super) fn snapshot_ended(&mut self, id: &str, written: Result<Written, String>) {
         let Some(mut pending) = self.shared.pending.lock().remove(id) else { return };
-        let ending =
-            pending.shadow.take().map(|mut shadow| shadow.wait(SHADOW_END).unwrap_or_else(|| shadow.kill()));
+        let ending = pending.shadow.take().map(|mut shadow| {
+            let ending = shadow.wait(SHADOW_END).unwrap_or_else(|| shadow.kill());
+            self.learn(shadow.usage(), &pending);
+            ending
+        });
         // A disk that fails does so for every way; all else is the way's own.
         let disk_failed = written.is_err() && pending.fault.is_none();
         let written = match (pending.fault.take(), ending) {
@@ -256,7 +277,9 @@ impl Worker {
             if pending.attempts < SHADOW_ATTEMPTS {
                 return self.ask(id, pending);
             }
-            let wanted = pending.questions.heap_snapshot;
+            // What crashed a shadow, most likely for want of memory, would crash the app.
+            let crashed = matches!(ending, Some(Ending::Signalled(signal)) if is_crash(signal));
+            let wanted = pending.questions.heap_snapshot && !crashed;
             if wanted
                 && (!pending.by_trigger || pending.predicted_ms <= self.shared.config.max_snapshot_pause_ms)
             {
@@ -275,6 +298,16 @@ impl Worker {
             self.enforce_retention(&incidents, &pending.path);
         }
         self.observer.lock().incident(&pending.json.to_string());
+    }
+
+    /// What a shadow used: its CPU goes to the account, and its memory to the prediction for the next one.
+    fn learn(&mut self, usage: Usage, pending: &Pending) {
+        self.shared.budget.lock().shadow_used(usage.cpu_ms);
+        if pending.questions.heap_snapshot && usage.peak_bytes > 0 {
+            let own = usage.peak_bytes.saturating_sub(pending.rss);
+            self.learned_peak_factor =
+                preflight::peak_factor(own, pending.heap_used).or(self.learned_peak_factor);
+        }
     }
 
     pub(super) fn give_up_waiting(&mut self, now: Nanos) {
