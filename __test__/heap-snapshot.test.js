@@ -1,0 +1,76 @@
+'use strict'
+
+const assert = require('node:assert/strict')
+const { fork } = require('node:child_process')
+const { once } = require('node:events')
+const fs = require('node:fs')
+const path = require('node:path')
+const { test } = require('node:test')
+const zlib = require('node:zlib')
+const { makeDirectory } = require('./helper.js')
+
+const skip = process.platform !== 'linux' || process.report.getReport().header.glibcVersionRuntime === undefined
+const TWICE = path.join(__dirname, 'fixtures', 'twice.js')
+
+test('a heap snapshot by a shadow keeps the rules of the format, and has the classes of one in process', { skip, timeout: 120_000 }, async (t) => {
+  const child = fork(TWICE, [makeDirectory(t)])
+  t.after(() => child.kill('SIGKILL'))
+
+  const [{ byShadow, inProcess }] = await once(child, 'message')
+  const shadow = JSON.parse(zlib.gunzipSync(fs.readFileSync(byShadow)))
+  const here = JSON.parse(fs.readFileSync(inProcess))
+
+  assert.deepEqual(brokenRules(shadow), [])
+  assert.deepEqual(brokenRules(here), [], 'the rules are those that V8 keeps')
+  const [of, and] = [classes(shadow), classes(here)]
+  assert.deepEqual([of.get('Order'), of.get('Line')], [and.get('Order'), and.get('Line')])
+  assert.ok(of.get('Line') >= 10_000)
+  const differing = [...new Set([...of.keys(), ...and.keys()])].filter((name) => (of.get(name) ?? 0) !== (and.get(name) ?? 0))
+  const objects = differing.reduce((sum, name) => sum + Math.abs((of.get(name) ?? 0) - (and.get(name) ?? 0)), 0)
+  // What the capture itself made between the two: promises, the incident's JSON.
+  assert.ok(objects < 150, `${objects} objects differ in ${differing.join(', ')}`)
+})
+
+/** What Chrome DevTools' reader relies on. */
+function brokenRules ({ snapshot, nodes, edges, strings }) {
+  const { meta } = snapshot
+  const [node, edge] = [meta.node_fields, meta.edge_fields]
+  const wrong = []
+  const rule = (holds, what) => { if (!holds && wrong.length < 10) wrong.push(what) }
+  rule(nodes.length === snapshot.node_count * node.length, 'node count')
+  rule(edges.length === snapshot.edge_count * edge.length, 'edge count')
+  const [type, name, edgeCount] = ['type', 'name', 'edge_count'].map((field) => node.indexOf(field))
+  const types = meta.node_types[type]
+  let owned = 0
+  const ids = new Set()
+  for (let at = 0; at < nodes.length; at += node.length) {
+    rule(nodes[at + type] < types.length, `type of node ${at}`)
+    rule(nodes[at + name] < strings.length, `name of node ${at}`)
+    ids.add(nodes[at + node.indexOf('id')])
+    owned += nodes[at + edgeCount]
+  }
+  rule(ids.size === snapshot.node_count, 'ids are unique')
+  rule(owned === snapshot.edge_count, 'edges belong to nodes')
+  const edgeTypes = meta.edge_types[0]
+  for (let at = 0; at < edges.length; at += edge.length) {
+    const [kind, label, to] = [edges[at], edges[at + 1], edges[at + 2]]
+    rule(kind < edgeTypes.length, `type of edge ${at}`)
+    rule(to % node.length === 0 && to < nodes.length, `target of edge ${at}`)
+    if (!['element', 'hidden'].includes(edgeTypes[kind])) rule(label < strings.length, `name of edge ${at}`)
+  }
+  return wrong
+}
+
+/** How many objects of each class, closures and arrays included. */
+function classes ({ snapshot, nodes, strings }) {
+  const fields = snapshot.meta.node_fields
+  const types = snapshot.meta.node_types[fields.indexOf('type')]
+  const counts = new Map()
+  for (let at = 0; at < nodes.length; at += fields.length) {
+    const type = types[nodes[at + fields.indexOf('type')]]
+    if (!['object', 'closure', 'native'].includes(type)) continue
+    const name = strings[nodes[at + fields.indexOf('name')]]
+    counts.set(name, (counts.get(name) ?? 0) + 1)
+  }
+  return counts
+}
