@@ -92,7 +92,7 @@ test('without options every default is there, and the preset test shortens them'
   assert.equal(quick.windowMs, 1000)
   assert.equal(production.floors, 'natural')
   assert.equal(quick.floors, 'forced')
-  assert.deepEqual(production.triggers.map(({ name }) => name), ['slow-route', 'near-heap-limit', 'loop-stalled', 'many-listeners', 'many-timers'])
+  assert.deepEqual(production.triggers.map(({ name }) => name), ['slow-route', 'near-heap-limit', 'heap-limit', 'loop-stalled', 'many-listeners', 'many-timers'])
   assert.deepEqual(production.triggers[0], {
     name: 'slow-route',
     when: { type: 'latency', quantile: 0.95, aboveMs: 2000, minRequests: 20 },

@@ -63,6 +63,7 @@ test('Atomics.wait is told from a loop that computes', { skip, timeout: 60_000 }
   assert.match(`${incident.stall.waitsIn}`, /^futex/)
 })
 
+// The server stalls meanwhile, too: that incident must not stand in the way.
 test('at the heap limit there is an incident with stack and heap snapshot, and the server lives on', { skip, timeout: 180_000 }, async (t) => {
   const { child, directory, port } = await server(t, 'yes', ['--max-old-space-size=100'])
 

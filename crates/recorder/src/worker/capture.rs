@@ -74,7 +74,7 @@ impl Worker {
         let heap_used = stats.heap.map_or(0, |heap| heap.used);
         let on_disk = shared.config.home().is_some();
         let asked = heap_snapshot;
-        let affordable = if trip.is_some() { shared.budget.lock().allows((shared.now)()) } else { Ok(()) };
+        let affordable = self.affordable(trip);
         let heap_snapshot = if asked {
             self.decide_snapshot(heap_used, trip.is_some(), on_disk, &affordable)
         } else {
@@ -83,7 +83,7 @@ impl Worker {
         let whole = heap_snapshot.get("state").is_some_and(|state| state == "pending");
         let urgent = trip.is_some_and(|trip| matches!(trip.condition.as_str(), "stall" | "heap-limit"));
         let can_freeze = shared.can_freeze.load(Ordering::Relaxed);
-        let shadow = self.decide_shadow(asked || floor || urgent, whole, affordable);
+        let shadow = self.decide_shadow(asked || floor || urgent, affordable);
         let by_shadow = shadow.get("state").is_some_and(|state| state == "pending");
         let pending = whole || by_shadow;
         let questions =
@@ -193,8 +193,30 @@ impl Worker {
         }
     }
 
+    /// Whether anything may be taken now: one thing at a time, within the budget when a trigger asks. At the heap limit
+    /// there is no later chance, so a second one may go beside the first.
+    fn affordable(&self, trip: Option<&Trip>) -> Result<(), String> {
+        let last_chance = trip.is_some_and(|trip| trip.condition == "heap-limit");
+        let (others, snapshots) = {
+            let pending = self.shared.pending.lock();
+            (pending.len(), pending.values().filter(|pending| pending.questions.heap_snapshot).count())
+        };
+        if others > usize::from(last_chance) {
+            let what = if snapshots > 0 {
+                "another heap snapshot is being taken"
+            } else {
+                "another shadow is at work"
+            };
+            return Err(what.to_owned());
+        }
+        if trip.is_none() || last_chance || !self.shared.can_freeze.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.shared.budget.lock().allows((self.shared.now)())
+    }
+
     /// Whether a shadow is asked; where a heap snapshot comes with it, it was decided before that there is room.
-    fn decide_shadow(&self, wanted: bool, with_snapshot: bool, affordable: Result<(), String>) -> Value {
+    fn decide_shadow(&self, wanted: bool, affordable: Result<(), String>) -> Value {
         if !wanted {
             return json!({ "state": "not-asked" });
         }
@@ -206,9 +228,6 @@ impl Worker {
         }
         if let Err(because) = affordable {
             return json!({ "state": "refused", "because": because });
-        }
-        if !with_snapshot && !self.shared.pending.lock().is_empty() {
-            return json!({ "state": "refused", "because": "another shadow is at work" });
         }
         json!({ "state": "pending" })
     }
@@ -223,12 +242,7 @@ impl Worker {
         if !on_disk {
             return json!({ "state": "refused", "because": "this probe has no directory" });
         }
-        if !self.shared.pending.lock().is_empty() {
-            return json!({ "state": "refused", "because": "another heap snapshot is being taken" });
-        }
-        if let Err(because) = affordable
-            && self.shared.can_freeze.load(Ordering::Relaxed)
-        {
+        if let Err(because) = affordable {
             return json!({ "state": "refused", "because": because });
         }
         let situation = Situation {
