@@ -20,8 +20,9 @@ const RAISES: u32 = 2;
 const LEAST_RAISE: usize = 16 << 20;
 /// By this part of the initial limit otherwise.
 const RAISE_PART: usize = 8;
-/// At the heap's limit the app waits at most so long for the incident to be begun.
-const WAIT_FOR_INCIDENT: Duration = Duration::from_millis(500);
+/// At the heap's limit the app waits at most so long for the incident to be begun; that takes milliseconds, but on a busy
+/// machine the recorder's thread may have to queue for a CPU.
+const WAIT_FOR_INCIDENT: Duration = Duration::from_secs(2);
 
 /// What JavaScript gave for shadows made from here.
 pub(crate) struct Stuck {

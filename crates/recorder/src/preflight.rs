@@ -40,10 +40,10 @@ pub(crate) fn check(situation: Situation) -> Result<f64, String> {
     Ok(pause_ms)
 }
 
-/// How long a shadow may take for a heap snapshot before it ends itself, s: five times what is predicted, for it runs at
-/// low priority beside a busy app, and half a minute on top.
+/// CPU time of a shadow before it is ended, s: five times what is predicted for its heap snapshot, for the prediction is
+/// rough, and half a minute on top.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 30 and 900")]
-pub(crate) fn deadline_seconds(predicted_ms: f64) -> u32 {
+pub(crate) fn cpu_seconds(predicted_ms: f64) -> u32 {
     (30.0 + predicted_ms * 5.0 / 1_000.0).clamp(30.0, 900.0) as u32
 }
 
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_larger_heap_has_more_time_and_none_has_for_ever() {
-        assert_eq!((deadline_seconds(0.0), deadline_seconds(10_000.0), deadline_seconds(1e9)), (30, 80, 900));
+        assert_eq!((cpu_seconds(0.0), cpu_seconds(10_000.0), cpu_seconds(1e9)), (30, 80, 900));
     }
 
     #[test]

@@ -204,10 +204,8 @@ impl Recorder {
             .get_mut(incident_id)
             .and_then(|waiting| Some((waiting.preparation.take()?, waiting.questions)))
             .ok_or_else(|| Error::UnknownIncident(incident_id.to_owned()))?;
-        let limits = Limits {
-            wait_for_idle: WAIT_FOR_IDLE,
-            deadline_seconds: preflight::deadline_seconds(predicted_ms),
-        };
+        let limits =
+            Limits { wait_for_idle: WAIT_FOR_IDLE, cpu_seconds: preflight::cpu_seconds(predicted_ms) };
         let questions = serde_json::to_string(&questions).unwrap_or_default();
         Ok(FreezeJob { preparation, output, limits, questions })
     }

@@ -7,6 +7,9 @@ use std::os::fd::RawFd;
 /// The descriptor on which every shadow writes its answers.
 pub(crate) const OUTPUT: RawFd = 3;
 
+/// A shadow may take so many times its CPU time, for at low priority a busy machine gives it a tenth of a CPU.
+const WALL_FACTOR: u32 = 4;
+
 /// Makes this process a shadow. `Err` says at which step that failed; the child has to end then.
 ///
 /// # Safety
@@ -15,7 +18,7 @@ pub(crate) const OUTPUT: RawFd = 3;
 pub(crate) unsafe fn become_shadow(
     parent: libc::pid_t,
     output: RawFd,
-    deadline_seconds: u32,
+    cpu_seconds: u32,
 ) -> Result<(), &'static str> {
     // SAFETY: plain system calls with integers; no memory of ours is touched.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
@@ -28,8 +31,9 @@ pub(crate) unsafe fn become_shadow(
     default_signals();
     // SAFETY: as above. Idle priority would starve the shadow on a busy machine; plain low priority does not.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) };
+    limit_cpu(cpu_seconds);
     // SAFETY: arms a timer that ends this process by its default handler, whatever hangs.
-    unsafe { libc::alarm(deadline_seconds) };
+    unsafe { libc::alarm(cpu_seconds.saturating_mul(WALL_FACTOR)) };
     write_file(c"/proc/self/oom_score_adj", b"1000");
     // SAFETY: duplicates a descriptor that the parent made for this purpose.
     if unsafe { libc::dup2(output, OUTPUT) } != OUTPUT {
@@ -39,6 +43,17 @@ pub(crate) unsafe fn become_shadow(
     // SAFETY: the caller promises a forked child with one thread.
     unsafe { relocation::silence_condition_variables() };
     Ok(())
+}
+
+/// Beyond the limit SIGXCPU ends this process by its default handler. The hard limit stays.
+fn limit_cpu(seconds: u32) {
+    let mut cpu = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel fills in a whole structure.
+    if unsafe { libc::getrlimit(libc::RLIMIT_CPU, &raw mut cpu) } == 0 {
+        cpu.rlim_cur = libc::rlim_t::from(seconds).min(cpu.rlim_max);
+        // SAFETY: passes a whole structure; a soft limit below the hard one is always allowed.
+        unsafe { libc::setrlimit(libc::RLIMIT_CPU, &raw const cpu) };
+    }
 }
 
 fn default_signals() {

@@ -29,8 +29,8 @@ impl Preparation {
 pub struct Limits {
     /// How long to wait until every other thread sleeps.
     pub wait_for_idle: Duration,
-    /// After this many seconds the shadow ends, whatever it does.
-    pub deadline_seconds: u32,
+    /// CPU time after which the shadow is ended, s; it is also ended when four times as long has passed.
+    pub cpu_seconds: u32,
 }
 
 /// What the app thread's pause consists of, ns.
@@ -130,7 +130,7 @@ pub unsafe fn freeze(
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         // SAFETY: this is the forked child with its only thread.
-        if unsafe { child::become_shadow(parent, output, limits.deadline_seconds) }.is_err() {
+        if unsafe { child::become_shadow(parent, output, limits.cpu_seconds) }.is_err() {
             end(2);
         }
         std::mem::forget(lifted);

@@ -12,7 +12,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 pub enum Ending {
     /// By itself, with this status; 0 means that it answered everything.
     Exited(i32),
-    /// By this signal: SIGKILL from us or the kernel, SIGALRM at its own deadline, SIGSEGV or SIGABRT by a fault.
+    /// By this signal: SIGKILL from us or the kernel, SIGXCPU or SIGALRM at its own limits, SIGSEGV or SIGABRT by a fault.
     Signalled(i32),
 }
 

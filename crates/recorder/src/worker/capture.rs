@@ -71,7 +71,10 @@ impl Worker {
         let Request { id, reason, trip, heap_snapshot, floor } = request;
         let shared = Arc::clone(&self.shared);
         let stats = shared.stats();
-        let heap_used = stats.heap.map_or(0, |heap| heap.used);
+        let at_limit = self.heap_limit.filter(|_| trip.is_some_and(|trip| trip.condition == "heap-limit"));
+        // One request may have filled the heap since it was last read.
+        let heap_used =
+            at_limit.map_or(0, |reached| reached.limit as u64).max(stats.heap.map_or(0, |heap| heap.used));
         let on_disk = shared.config.home().is_some();
         let asked = heap_snapshot;
         let affordable = self.affordable(trip);
@@ -105,7 +108,7 @@ impl Worker {
             process: serde_json::to_value(shared.identity()).unwrap_or_default(),
             heap_snapshot,
             shadow,
-            heap_limit: self.heap_limit.filter(|_| trip.is_some_and(|trip| trip.condition == "heap-limit")),
+            heap_limit: at_limit,
         });
         let Some(incidents) = shared.config.home().map(|home| home.join("incidents")) else {
             self.observer.lock().incident(&json.to_string());
