@@ -46,6 +46,8 @@ export declare class NativeProbe {
    * what came of it.
    */
   freeze(id: string): void
+  /** Collects everything, in a shadow only; `false` where that is not one, or V8's functions are missing. */
+  collectInShadow(): boolean
   /** V8 has written it, or could not. */
   endHeapSnapshot(id: string, pauseMs: number, error?: string | undefined | null): void
   /**

@@ -90,6 +90,11 @@ export interface Options {
   floorIntervalMs?: number
   /** Most of the time that forced collections may take, a share, 0.001 to 0.5. Default 0.05. */
   floorPauseShare?: number
+  /**
+   * One in so many ended requests of each route is held by a `WeakRef`, 0 to 1 000 000, 0: none; a shadow's floor says
+   * which of them somebody keeps. Default 32 (`test`: 4).
+   */
+  watchOneIn?: number
   /** Between two writings of the report, ms, 100 to 3 600 000. Default 10 000 (`test`: 1 000). */
   reportIntervalMs?: number
   /** A second place where the report is kept current, besides the directory; `false`: none. Default `false`. */
@@ -151,7 +156,10 @@ export type Condition =
 
 /** Options of {@link Probe.capture}. */
 export interface CaptureOptions {
-  /** Also take a heap snapshot: the app stands still for it, 50 to 110 ms per MB of heap. Default `false`. */
+  /**
+   * Also take a heap snapshot. A shadow takes it: the app stands still for some milliseconds; where freezing is impossible,
+   * for 50 to 110 ms per MB of heap. Default `false`.
+   */
   heapSnapshot?: boolean
   /**
    * Ask a shadow for the app thread's stack and the exact floor (full collections, then the heap's numbers) also without
@@ -272,6 +280,13 @@ export interface Cost {
   freezes: number
   /** Pauses of the app thread that the probe caused, ms. */
   pauseMs: { max: number, total: number }
+  /**
+   * The parts of all pauses for shadows together, ms: waiting until other threads sleep, checking the memory areas, the
+   * fork, putting V8's marks back. Absent without any.
+   */
+  freezeMs?: { idle: number, areas: number, fork: number, restore: number }
+  /** What freezing may cost in any hour, and what it did in the last; CPU of all shadows since the start, ms. */
+  budget?: { freezesPerHour: { used: number, limit: number }, pauseMsPerHour: { used: number, limit: number }, shadowCpuMs: number }
   /** What was dropped, by queue. */
   dropped: Record<string, number>
 }

@@ -4,6 +4,7 @@ const assert = require('node:assert/strict')
 const { fork } = require('node:child_process')
 const { once } = require('node:events')
 const path = require('node:path')
+const v8 = require('node:v8')
 const { test } = require('node:test')
 const { makeDirectory, startProbe } = require('./helper.js')
 
@@ -32,6 +33,10 @@ test('a capture for the floor alone writes no heap snapshot', { skip, timeout: 6
   assert.equal(incident.heapSnapshot.state, 'not-asked')
   assert.equal(incident.shadow.state, 'answered', JSON.stringify(incident.shadow))
   assert.ok(incident.shadow.pauseMs > 0 && incident.floor.heapUsed > 1e6)
+  assert.equal(incident.floor.contexts, v8.getHeapStatistics().number_of_native_contexts)
+  const { freezeMs, freezes } = probe.stats().cost
+  assert.equal(freezes, 1)
+  assert.ok(Math.abs(freezeMs.idle + freezeMs.areas + freezeMs.fork + freezeMs.restore - incident.shadow.pauseMs) < 0.1, JSON.stringify(freezeMs))
 })
 
 test('without freezing a capture says why there is no floor', { timeout: 60_000 }, async (t) => {

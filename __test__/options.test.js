@@ -40,6 +40,7 @@ const WRONG = [
   [{ floors: 'never' }, 'floors'],
   [{ floorIntervalMs: 10 }, 'floorIntervalMs'],
   [{ floorPauseShare: 0.9 }, 'floorPauseShare'],
+  [{ watchOneIn: -1 }, 'watchOneIn'],
   [{ reportIntervalMs: Infinity }, 'reportIntervalMs'],
   [{ reportFile: true }, 'reportFile'],
   [{ maxIncidents: 0 }, 'maxIncidents'],

@@ -6,7 +6,7 @@ const timers = require('node:timers')
 const v8 = require('node:v8')
 const { performance } = require('node:perf_hooks')
 const { codedError, describe } = require('./errors')
-const { shadowMain } = require('./shadow-main')
+const { makeShadowMain } = require('./shadow-main')
 
 /** An incident that is not complete after this long never will be: its event was dropped or its disk hangs, ms. */
 const LIMIT_MS = 600_000
@@ -17,9 +17,9 @@ class Captures {
   #native
   #waiting = new Map()
 
-  constructor (native) {
+  constructor (native, watched) {
     this.#native = native
-    native.setShadowMain(shadowMain)
+    native.setShadowMain(makeShadowMain(watched, native))
   }
 
   /** Resolves with the incident `id` once it is complete. Events come through the loop, never before this. While somebody waits, the process stays alive. */

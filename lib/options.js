@@ -36,6 +36,7 @@ const OPTIONS = {
   floors: { check: check.oneOf(['natural', 'forced']), default: 'natural', test: 'forced', environment: 'text' },
   floorIntervalMs: { check: check.integer(100, HOUR_MS), default: 1000, environment: 'number' },
   floorPauseShare: { check: check.number(0.001, 0.5), default: 0.05, environment: 'number' },
+  watchOneIn: { check: check.integer(0, 1_000_000), default: 32, test: 4, environment: 'number' },
   reportIntervalMs: { check: check.integer(100, HOUR_MS), default: 10_000, test: 1000, environment: 'number' },
   reportFile: { check: check.pathOrFalse, default: false, environment: 'text' },
   triggers: { check: completeTriggers, default: DEFAULT_TRIGGERS, environment: 'json' },

@@ -16,6 +16,7 @@ const { watchTimers } = require('./timers')
 const { startTick } = require('./tick')
 const { forceFloors } = require('./floors')
 const { Captures } = require('./captures')
+const { WatchedRequests } = require('./watched')
 const { createRoutes } = require('./routes')
 const { kRoute } = require('./symbols')
 
@@ -121,7 +122,9 @@ class Probe extends EventEmitter {
     const without = (part) => options.without.includes(part)
     const state = (name) => (state, because) => native.setCapability(name, state, because)
 
-    this.#captures = new Captures(native)
+    const watched = new WatchedRequests(options.watchOneIn, options.maxRoutes)
+    this.#undo.push(() => watched.stop())
+    this.#captures = new Captures(native, watched)
     this.#undo.push(() => this.#captures.stop())
 
     const routes = this.#routes = createRoutes({ options, intern: (name) => native.route(name), setCapability: state('routes') })
@@ -132,6 +135,7 @@ class Probe extends EventEmitter {
       hot,
       writeHeap,
       routes,
+      watched,
       onServer: (server) => upgrades.watch(server),
       addCost: (ns, count) => native.addCost(ns, count)
     })

@@ -25,9 +25,9 @@ const { on, removeListener } = EventEmitter.prototype
  * Watches requests until `stop()`.
  * `hot`: the addon's functions; `writeHeap`: to be called before them, undefined where they read the heap themselves;
  * `routes.idOf(request, status)`: id of a request's route; `onServer(server)`: the server of each connection, when its
- * first request comes.
+ * first request comes; `watched.ended(request, route)`: each request that was answered.
  */
-function watchRequests ({ hot, writeHeap, routes, onServer, addCost }) {
+function watchRequests ({ hot, writeHeap, routes, watched, onServer, addCost }) {
   const { begin, finish } = hot
   const connections = new Set()
   let started = 0
@@ -58,6 +58,7 @@ function watchRequests ({ hot, writeHeap, routes, onServer, addCost }) {
     const route = routes.idOf(request, status)
     if (writeHeap !== undefined) writeHeap()
     finish(handle, route, status, FINISHED)
+    watched.ended(request, route)
   }
 
   function onStart (message) {

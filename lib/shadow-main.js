@@ -15,22 +15,31 @@ const OriginalError = Error
 
 const OUTPUT = 3
 
-/** Answers `text`, the questions as JSON: lines of JSON, and last a heap snapshot, raw, after its line. */
-function shadowMain (text) {
-  process.title = 'leakprobe-shadow'
-  const questions = parse(text)
-  if (questions.stack) answer({ stack: stack() })
-  if (questions.floor) {
-    collector()()
-    answer({ floor: floor() })
-  }
-  if (questions.heapSnapshot) {
-    answer({ heapSnapshot: 'begins' })
-    writeHeapSnapshot(`/proc/self/fd/${OUTPUT}`)
+/** A function that answers the questions it gets as JSON: in lines of JSON, and last a heap snapshot, raw, after its line. */
+function makeShadowMain (watched, native) {
+  return function shadowMain (text) {
+    process.title = 'leakprobe-shadow'
+    const questions = parse(text)
+    if (questions.stack) answer({ stack: stack(shadowMain) })
+    if (questions.floor) {
+      if (!native.collectInShadow()) collectTwice()
+      answer({ floor: floor(watched) })
+    }
+    if (questions.heapSnapshot) {
+      answer({ heapSnapshot: 'begins' })
+      writeHeapSnapshot(`/proc/self/fd/${OUTPUT}`)
+    }
   }
 }
 
-function floor () {
+// A frame of its own, so that nothing holds the function's context afterwards.
+function collectTwice () {
+  const collect = collector()
+  collect()
+  collect()
+}
+
+function floor (watched) {
   const heap = getHeapStatistics()
   const memory = memoryUsage()
   return {
@@ -39,16 +48,17 @@ function floor () {
     arrayBuffers: memory.arrayBuffers,
     contexts: heap.number_of_native_contexts,
     detachedContexts: heap.number_of_detached_contexts,
-    spaces: getHeapSpaceStatistics().map((space) => [space.space_name, space.space_used_size])
+    spaces: getHeapSpaceStatistics().map((space) => [space.space_name, space.space_used_size]),
+    watched: watched.count()
   }
 }
 
 // What the app thread was doing. An application may have hooked how stacks are made: not in here.
-function stack () {
+function stack (below) {
   OriginalError.prepareStackTrace = undefined
   OriginalError.stackTraceLimit = 200
   const holder = {}
-  captureStackTrace.call(OriginalError, holder, shadowMain)
+  captureStackTrace.call(OriginalError, holder, below)
   return `${holder.stack}`
 }
 
@@ -57,4 +67,4 @@ function answer (value) {
   while (bytes.length > 0) bytes = bytes.subarray(writeSync(OUTPUT, bytes))
 }
 
-module.exports = { shadowMain }
+module.exports = { makeShadowMain }

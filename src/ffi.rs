@@ -97,6 +97,12 @@ pub(crate) fn in_shadow() -> bool {
     IN_SHADOW.load(Ordering::Relaxed)
 }
 
+/// Full collections, in a shadow only; `false` where V8's functions are missing.
+pub(crate) fn collect_in_shadow() -> bool {
+    // SAFETY: in a shadow, called by JavaScript, so on the isolate's thread.
+    in_shadow() && unsafe { leakprobe_shadow::collect_garbage() }
+}
+
 /// Freezes the process as the job says, for the incident `id`. In the shadow `main` answers, and this never returns.
 pub(crate) fn freeze(running: &Running, id: &str, job: &mut FreezeJob, main: &ShadowMain) {
     // SAFETY: on the app thread at a point where JavaScript may run; the child side below answers and ends.

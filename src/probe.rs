@@ -272,6 +272,12 @@ impl NativeProbe {
         })
     }
 
+    /// Collects everything, in a shadow only; `false` where that is not one, or V8's functions are missing.
+    #[napi]
+    pub fn collect_in_shadow(&self) -> napi::Result<bool> {
+        self.with(|_| Ok(ffi::collect_in_shadow()))
+    }
+
     /// V8 has written it, or could not.
     #[napi]
     pub fn end_heap_snapshot(&self, id: String, pause_ms: f64, error: Option<String>) -> napi::Result<()> {

@@ -81,6 +81,11 @@ impl Monitor {
         self.routes.intern(name)
     }
 
+    /// The name of a route; `other` for an id that was never issued.
+    pub fn route(&self, id: RouteId) -> &str {
+        self.routes.name(id)
+    }
+
     /// Takes an event. O(1) for each request in it, but for one reading per second.
     pub fn observe(&mut self, event: &Event) {
         match event {

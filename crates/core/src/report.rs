@@ -158,11 +158,27 @@ pub struct Cost {
     pub freezes: u64,
     /// App-thread pauses that the probe caused (heap snapshots, forced collections), ms.
     pub pause_ms: Pause,
+    /// What the pauses of shadows consisted of; absent without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freeze_ms: Option<FreezeParts>,
     /// What freezing may cost in an hour, and what it did in the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
     /// What was lost, by queue.
     pub dropped: BTreeMap<String, u64>,
+}
+
+/// The parts of all pauses for shadows together, ms.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct FreezeParts {
+    /// Waiting until the other threads sleep.
+    pub idle: f64,
+    /// Checking the memory areas, and reading them again where they had changed.
+    pub areas: f64,
+    /// Lifting V8's marks from its pages, and the fork.
+    pub fork: f64,
+    /// Putting the marks back.
+    pub restore: f64,
 }
 
 /// The budget of freezing.

@@ -22,6 +22,9 @@ pub(crate) struct Floor {
     pub(crate) detached_contexts: u64,
     /// Used bytes per heap space, in V8's order.
     pub(crate) spaces: Vec<(String, u64)>,
+    /// Watched requests per route: its id, those that ended a while ago, and how many of them are alive.
+    #[serde(default, skip_serializing)]
+    pub(crate) watched: Vec<(u16, u32, u32)>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,7 +87,7 @@ impl Answers {
 mod tests {
     use super::*;
 
-    const TEXT: &[u8] = b"{\"stack\":\"Error\\n at x\"}\n{\"floor\":{\"heapUsed\":7,\"external\":1,\"arrayBuffers\":2,\"contexts\":3,\"detachedContexts\":0,\"spaces\":[[\"old_space\",5]],\"watched\":{}}}\n{\"heapSnapshot\":\"begins\"}\n{\"snapshot\":{}}\n";
+    const TEXT: &[u8] = b"{\"stack\":\"Error\\n at x\"}\n{\"floor\":{\"heapUsed\":7,\"external\":1,\"arrayBuffers\":2,\"contexts\":3,\"detachedContexts\":0,\"spaces\":[[\"old_space\",5]],\"watched\":[[3,16,2]]}}\n{\"heapSnapshot\":\"begins\"}\n{\"snapshot\":{}}\n";
 
     #[test]
     fn lines_and_the_snapshot_are_told_apart_however_they_are_cut() {
@@ -97,7 +100,8 @@ mod tests {
             }
 
             assert_eq!(answers.stack.as_deref(), Some("Error\n at x"));
-            assert_eq!(answers.floor.as_ref().map(|floor| floor.heap_used), Some(7));
+            let floor = answers.floor.as_ref().unwrap();
+            assert_eq!((floor.heap_used, floor.watched.as_slice()), (7, &[(3, 16, 2)][..]));
             assert_eq!(snapshot, b"{\"snapshot\":{}}\n");
             assert!(answers.fault.is_none());
         }

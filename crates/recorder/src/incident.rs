@@ -1,6 +1,6 @@
 //! An incident: its directory, its first writing, and its completion when a heap snapshot is there.
 
-use crate::answers::Answers;
+use crate::answers::{Answers, Floor};
 use crate::files;
 use crate::preflight;
 use crate::snapshot::Written;
@@ -155,7 +155,12 @@ pub(crate) fn write_incident(path: &Path, incident: &Value) -> io::Result<()> {
 
 impl Pending {
     /// The snapshot has ended, in a file or in a fault. Returns what was learnt: ms of pause per MB of heap.
-    pub(crate) fn complete(&mut self, written: Result<Written, String>) -> Option<f64> {
+    /// `route` names a route by its id.
+    pub(crate) fn complete(
+        &mut self,
+        written: Result<Written, String>,
+        route: impl Fn(u16) -> String,
+    ) -> Option<f64> {
         let (mut state, answers) = match written {
             Ok(Written { summary: Ok(summary), compressed_bytes, answers }) => {
                 let state = json!({
@@ -187,7 +192,7 @@ impl Pending {
                 map.insert("heapSnapshot".to_owned(), state);
             }
             if let Some(floor) = answers.floor {
-                map.insert("floor".to_owned(), json!(floor));
+                map.insert("floor".to_owned(), floor_json(&floor, route));
             }
             if let Some(stack) = answers.stack {
                 let kept = files::write(&self.path.join(STACK), stack.as_bytes());
@@ -224,6 +229,18 @@ impl Pending {
             (None, false) => json!({ "state": "not-asked" }),
         }
     }
+}
+
+fn floor_json(floor: &Floor, route: impl Fn(u16) -> String) -> Value {
+    let mut json = json!(floor);
+    let watched = floor
+        .watched
+        .iter()
+        .map(|(id, watched, alive)| json!({ "route": route(*id), "watched": watched, "alive": alive }));
+    if let Some(map) = json.as_object_mut() {
+        map.insert("watched".to_owned(), watched.collect());
+    }
+    json
 }
 
 /// What the app felt, ms.

@@ -240,7 +240,7 @@ impl Recorder {
     pub fn frozen(&self, incident_id: &str, result: Result<(i32, Pause), Refusal>) {
         if let Ok((_, pause)) = &result {
             self.add_pause(milliseconds(pause.total));
-            self.shared.cost.lock().freezes += 1;
+            self.shared.cost.lock().froze(pause);
             self.shared.budget.lock().froze((self.shared.now)(), milliseconds(pause.total));
         }
         let writer = {

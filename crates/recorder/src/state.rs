@@ -5,7 +5,7 @@ use crate::config::RecorderConfig;
 use crate::incident::Pending;
 use crate::process_reading::ProcessReading;
 use crate::queue::{EventReceiver, EventSender};
-use leakprobe_core::report::Pause;
+use leakprobe_core::report::{FreezeParts, Pause};
 use leakprobe_core::{Capability, Cost, Monitor, Nanos, ProcessIdentity, Report, Stats};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -27,6 +27,7 @@ pub(crate) struct OwnCost {
     pub(crate) cpu_ms: Option<f64>,
     pub(crate) in_flight_bytes: u64,
     pub(crate) freezes: u64,
+    pub(crate) freeze_ms: FreezeParts,
     pub(crate) faults: BTreeMap<&'static str, u64>,
 }
 
@@ -123,6 +124,7 @@ impl Shared {
             bytes: monitor_bytes + queue_bytes + readings_bytes + own.in_flight_bytes,
             freezes: own.freezes,
             pause_ms: own.pause.clone(),
+            freeze_ms: (own.freezes > 0).then_some(own.freeze_ms),
             budget: Some(self.budget.lock().stats((self.now)())),
             dropped,
         }
@@ -130,6 +132,17 @@ impl Shared {
 }
 
 impl OwnCost {
+    /// A shadow was made.
+    pub(crate) fn froze(&mut self, pause: &leakprobe_shadow::Pause) {
+        #[expect(clippy::cast_precision_loss, reason = "nanoseconds stay below 2^53")]
+        let ms = |ns: u64| ns as f64 / 1e6;
+        self.freezes += 1;
+        self.freeze_ms.idle += ms(pause.idle);
+        self.freeze_ms.areas += ms(pause.areas);
+        self.freeze_ms.fork += ms(pause.fork);
+        self.freeze_ms.restore += ms(pause.restore);
+    }
+
     /// Takes the measured time of some requests, ns in all.
     pub(crate) fn measured(&mut self, ns: f64, requests: u64) {
         if requests == 0 {

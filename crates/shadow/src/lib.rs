@@ -6,7 +6,7 @@
 //!
 //! # What this crate does not do
 //!
-//! It knows no Node-API and no JavaScript, and it freezes nothing yet.
+//! It knows no Node-API and no JavaScript: who freezes says what the shadow does.
 //!
 //! Besides one module of the boundary this is the only place with `unsafe`.
 
@@ -14,6 +14,7 @@ mod areas;
 mod blocked;
 mod child;
 mod clock;
+mod collect;
 mod event_loop;
 mod freeze;
 mod gc;
@@ -28,6 +29,7 @@ mod symbols;
 
 pub use blocked::{Blocked, blocked_in};
 pub use clock::{monotonic, thread_id};
+pub use collect::collect_garbage;
 pub use event_loop::EventLoop;
 pub use freeze::{Frozen, Limits, OUTPUT, Pause, Preparation, Refusal, end, freeze};
 pub use gc::{GcCallbacks, GcObserver};

@@ -6,7 +6,7 @@ use crate::preflight::{self, Situation};
 use crate::process_reading;
 use crate::retention;
 use crate::snapshot::Written;
-use leakprobe_core::{Nanos, Trip};
+use leakprobe_core::{Nanos, RouteId, Trip};
 use leakprobe_shadow::{Ending, Preparation, Usage, blocked_in, is_crash};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -305,7 +305,10 @@ impl Worker {
                 return self.ask(id, pending);
             }
         }
-        if let Some(learned) = pending.complete(written) {
+        let shared = Arc::clone(&self.shared);
+        if let Some(learned) =
+            pending.complete(written, |id| shared.monitor.lock().route(RouteId(id)).to_owned())
+        {
             self.learned_ms_per_mb = Some(learned);
         }
         if let Err(error) = incident::write_incident(&pending.path, &pending.json) {

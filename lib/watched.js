@@ -1,0 +1,77 @@
+'use strict'
+
+// Watched requests: one in so many requests that ended is held by a WeakRef and nothing else. Those that are still there
+// after a full collection in a shadow are kept by somebody.
+//
+// Invariant: nothing here keeps a request alive beyond the next major collection, and the refs are bounded.
+
+const { performance } = require('node:perf_hooks')
+
+const { random, trunc } = Math
+const now = performance.now.bind(performance)
+const { deref } = WeakRef.prototype
+
+/** The last so many watched requests of a route are looked at. */
+const PER_ROUTE = 16
+/** Of all routes together; what comes later is not watched. */
+const MOST = 4096
+/** Whose end is not so long ago may still be used rightly: by a log line, a callback, ms. */
+const SETTLED_MS = 1000
+
+class WatchedRequests {
+  #oneIn
+  #left
+  #rings = new Map()
+
+  /** One in `oneIn` requests of each route is watched, 0: none; routes have ids up to `maxRoutes`. */
+  constructor (oneIn, maxRoutes) {
+    this.#oneIn = oneIn
+    this.#left = new Int32Array(maxRoutes + 1)
+    for (let route = 0; route <= maxRoutes; route++) this.#left[route] = this.#gap()
+  }
+
+  /** A request has ended. Costs a decrement, unless its turn has come. */
+  ended (request, route) {
+    if (--this.#left[route] === 0) this.#watch(request, route)
+  }
+
+  /**
+   * After a full collection: `[route, watched, alive]` of each route with a watched request that ended long enough ago.
+   * Keeps what is alive until the current job is done: for shadows.
+   */
+  count () {
+    const counts = []
+    const before = now() - SETTLED_MS
+    for (const [route, ring] of this.#rings) {
+      const settled = ring.refs.filter((_, index) => ring.endedAt[index] <= before)
+      const alive = settled.filter((ref) => deref.call(ref) !== undefined)
+      if (settled.length > 0) counts.push([route, settled.length, alive.length])
+    }
+    return counts
+  }
+
+  stop () {
+    this.#left.fill(0)
+    this.#rings.clear()
+  }
+
+  #watch (request, route) {
+    this.#left[route] = this.#gap()
+    let ring = this.#rings.get(route)
+    if (ring === undefined) {
+      if ((this.#rings.size + 1) * PER_ROUTE > MOST) return
+      ring = { refs: [], endedAt: [], next: 0 }
+      this.#rings.set(route, ring)
+    }
+    ring.refs[ring.next] = new WeakRef(request)
+    ring.endedAt[ring.next] = now()
+    ring.next = (ring.next + 1) % PER_ROUTE
+  }
+
+  // At random, for traffic that repeats itself would have the same customers watched again and again; on average `oneIn`.
+  #gap () {
+    return this.#oneIn === 0 ? 0 : 1 + trunc(random() * (2 * this.#oneIn - 1))
+  }
+}
+
+module.exports = { WatchedRequests }
