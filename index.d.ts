@@ -91,8 +91,8 @@ export interface Options {
   /** Most of the time that forced collections may take, a share, 0.001 to 0.5. Default 0.05. */
   floorPauseShare?: number
   /**
-   * One in so many ended requests of each route is held by a `WeakRef`, 0 to 1 000 000, 0: none; a shadow's floor says
-   * which of them somebody keeps. Default 32 (`test`: 4).
+   * One in so many ended requests of each route is held by a `WeakRef`, 0 to 1 000 000, 0: none; about 4 per second at
+   * most, but for 1: every one. A shadow's floor says which of them somebody keeps. Default 32 (`test`: 4).
    */
   watchOneIn?: number
   /** Between two writings of the report, ms, 100 to 3 600 000. Default 10 000 (`test`: 1 000). */

@@ -49,10 +49,26 @@ test('with watchOneIn 0 no request is watched', { skip, timeout: 60_000 }, async
   assert.deepEqual(floor.watched, [])
 })
 
-test('watched requests are a bounded sample, of the size asked for', async () => {
+test('a busy route is watched more rarely than one in so many', (t) => {
+  const original = globalThis.WeakRef
+  let made = 0
+  globalThis.WeakRef = class extends original {
+    constructor (target) {
+      super(target)
+      made++
+    }
+  }
+  t.after(() => { globalThis.WeakRef = original })
+  const watched = new WatchedRequests(2, 10)
+
+  for (let i = 0; i < 1_000_000; i++) watched.ended({ i }, 7)
+
+  assert.ok(made >= 5 && made < 60, `${made} of a million`)
+})
+
+test('watched requests are bounded in all', async () => {
   const watched = new WatchedRequests(10, 5000)
   const now = performance.now()
-  for (let i = 0; i < 10_000; i++) watched.ended({ i }, 7)
   for (let route = 0; route <= 5000; route++) for (let i = 0; i < 40; i++) watched.ended({}, route)
   while (performance.now() - now < SETTLED_MS + 50) await wait(50)
 

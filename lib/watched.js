@@ -7,7 +7,7 @@
 
 const { performance } = require('node:perf_hooks')
 
-const { random, trunc } = Math
+const { max, min, random, trunc } = Math
 const now = performance.now.bind(performance)
 const { deref } = WeakRef.prototype
 
@@ -15,6 +15,12 @@ const { deref } = WeakRef.prototype
 const PER_ROUTE = 16
 /** Of all routes together; what comes later is not watched. */
 const MOST = 4096
+/**
+ * A busy route is watched more rarely, so that two watched requests are about this far apart, ms: scavenges keep what a
+ * WeakRef points to, and copy it with all that hangs on it.
+ */
+const APART_MS = 250
+const RAREST = 2 ** 20
 /** Whose end is not so long ago may still be used rightly: by a log line, a callback, ms. */
 const SETTLED_MS = 1000
 
@@ -23,11 +29,11 @@ class WatchedRequests {
   #left
   #rings = new Map()
 
-  /** One in `oneIn` requests of each route is watched, 0: none; routes have ids up to `maxRoutes`. */
+  /** One in `oneIn` requests of each route is watched at most, 0: none, 1: every one; routes have ids up to `maxRoutes`. */
   constructor (oneIn, maxRoutes) {
     this.#oneIn = oneIn
     this.#left = new Int32Array(maxRoutes + 1)
-    for (let route = 0; route <= maxRoutes; route++) this.#left[route] = this.#gap()
+    for (let route = 0; route <= maxRoutes; route++) this.#left[route] = gap(oneIn)
   }
 
   /** A request has ended. Costs a decrement, unless its turn has come. */
@@ -56,22 +62,29 @@ class WatchedRequests {
   }
 
   #watch (request, route) {
-    this.#left[route] = this.#gap()
     let ring = this.#rings.get(route)
     if (ring === undefined) {
       if ((this.#rings.size + 1) * PER_ROUTE > MOST) return
-      ring = { refs: [], endedAt: [], next: 0 }
+      ring = { refs: [], endedAt: [], next: 0, oneIn: this.#oneIn, last: -Infinity }
       this.#rings.set(route, ring)
     }
+    const at = now()
+    if (this.#oneIn > 1) ring.oneIn = paced(ring.oneIn, at - ring.last, this.#oneIn)
+    this.#left[route] = gap(ring.oneIn)
     ring.refs[ring.next] = new WeakRef(request)
-    ring.endedAt[ring.next] = now()
+    ring.endedAt[ring.next] = ring.last = at
     ring.next = (ring.next + 1) % PER_ROUTE
   }
+}
 
-  // At random, for traffic that repeats itself would have the same customers watched again and again; on average `oneIn`.
-  #gap () {
-    return this.#oneIn === 0 ? 0 : 1 + trunc(random() * (2 * this.#oneIn - 1))
-  }
+// At random, for traffic that repeats itself would have the same customers watched again and again; on average `oneIn`.
+function gap (oneIn) {
+  return oneIn === 0 ? 0 : 1 + trunc(random() * (2 * oneIn - 1))
+}
+
+function paced (oneIn, apartMs, least) {
+  if (apartMs < APART_MS) return min(oneIn * 2, RAREST)
+  return apartMs > 4 * APART_MS ? max(trunc(oneIn / 2), least) : oneIn
 }
 
 module.exports = { WatchedRequests }
