@@ -219,10 +219,16 @@ impl Pending {
     fn shadow_json(&self, answers: &Answers) -> Value {
         let answered = self.way == Way::Shadow && (answers.stack.is_some() || answers.floor.is_some());
         match (&self.shadow_fault, answered) {
-            (_, true) => json!({
-                "state": "answered", "attempts": self.attempts, "pauseMs": self.pause_ms,
-                "pauseParts": self.freeze.map(parts),
-            }),
+            (earlier, true) => {
+                let mut json = json!({
+                    "state": "answered", "attempts": self.attempts, "pauseMs": self.pause_ms,
+                    "pauseParts": self.freeze.map(parts),
+                });
+                if let (Some(map), Some(because)) = (json.as_object_mut(), earlier) {
+                    map.insert("retriedBecause".to_owned(), json!(because));
+                }
+                json
+            }
             (Some(because), false) => {
                 json!({ "state": "failed", "attempts": self.attempts, "because": because })
             }
@@ -247,7 +253,10 @@ fn floor_json(floor: &Floor, route: impl Fn(u16) -> String) -> Value {
 #[expect(clippy::cast_precision_loss, reason = "nanoseconds stay below 2^53")]
 fn parts(pause: Pause) -> Value {
     let ms = |ns: u64| ns as f64 / 1e6;
-    json!({ "idleMs": ms(pause.idle), "areasMs": ms(pause.areas), "forkMs": ms(pause.fork), "restoreMs": ms(pause.restore) })
+    json!({
+        "idleMs": ms(pause.idle), "areasMs": ms(pause.areas), "areasReadAgain": pause.areas_read_again,
+        "forkMs": ms(pause.fork), "restoreMs": ms(pause.restore),
+    })
 }
 
 #[cfg(test)]

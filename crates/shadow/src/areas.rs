@@ -2,7 +2,8 @@
 //!
 //! V8 marks its pages `MADV_DONTFORK` (`dc` in `VmFlags` of `/proc/self/smaps`), so a plain fork gives a child
 //! without a heap. Reading smaps walks page tables, about 25 ms per GB of resident memory: it is done beforehand, on
-//! another thread. Just before the fork `/proc/self/maps`, which walks nothing, tells whether the areas are the same.
+//! another thread. Just before the fork `/proc/self/maps`, which walks nothing, tells what has changed since: an area of
+//! the kernel has one mark throughout, so one that grew, shrank or merged has the mark of the area that it was.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,11 +15,14 @@ pub(crate) struct Area {
     to: usize,
 }
 
-/// The areas marked `MADV_DONTFORK`, and what the whole map looked like when they were read.
+/// The areas marked `MADV_DONTFORK`, and the private writable ones with their mark when they were read.
 #[derive(Debug, Default)]
 pub(crate) struct Areas {
-    dont_fork: Vec<Area>,
-    writable: Vec<Area>,
+    /// Marked, and not private writable: guards, reserved room, code.
+    others: Vec<Area>,
+    writable: Vec<(Area, bool)>,
+    /// The marked ones of `writable` as they are now.
+    now: Vec<Area>,
     /// Room for the kernel's text, made before it is read: an allocation in between would change the map.
     text: Vec<u8>,
 }
@@ -34,7 +38,8 @@ impl Areas {
         let count = text(&areas.text).lines().count() + 64;
         areas.text.reserve_exact(count * SMAPS_ENTRY);
         areas.writable.reserve_exact(count);
-        areas.dont_fork.reserve_exact(count);
+        areas.others.reserve_exact(count);
+        areas.now.reserve_exact(count);
         areas.read_again()?;
         Ok(areas)
     }
@@ -43,25 +48,33 @@ impl Areas {
     pub(crate) fn read_again(&mut self) -> io::Result<()> {
         read_into(&mut self.text, "/proc/self/smaps")?;
         self.writable.clear();
-        self.dont_fork.clear();
-        parse_smaps(text(&self.text), &mut self.dont_fork, &mut self.writable);
+        self.others.clear();
+        parse_smaps(text(&self.text), &mut self.others, &mut self.writable);
+        self.now.clear();
+        self.now.extend(self.writable.iter().filter(|(_, marked)| *marked).map(|(area, _)| *area));
         Ok(())
     }
 
-    /// Whether the process still has exactly these private writable areas: then the marks are taken to be unchanged.
+    /// Whether every private writable area that the process has now is known, or was a part of a known one.
     ///
-    /// A new or grown area may carry a mark that is not known here; a child would crash on it.
+    /// A wholly new one may carry a mark that is not known here; a child would crash on it. What does not fit into the
+    /// room there is counts as new, for an allocation could change the map.
     pub(crate) fn still_hold(&mut self) -> io::Result<bool> {
         read_into(&mut self.text, "/proc/self/maps")?;
-        Ok(same_writable(&self.writable, text(&self.text)))
+        self.now.clear();
+        Ok(inherit(&self.writable, text(&self.text), &mut self.now))
     }
 
     /// Lifts the marks; what it returns puts them back when dropped.
     pub(crate) fn lift(&self) -> Lifted<'_> {
-        for area in &self.dont_fork {
+        for area in self.marked() {
             advise(*area, libc::MADV_DOFORK);
         }
         Lifted(self)
+    }
+
+    fn marked(&self) -> impl Iterator<Item = &Area> {
+        self.others.iter().chain(&self.now)
     }
 }
 
@@ -70,7 +83,7 @@ pub(crate) struct Lifted<'a>(&'a Areas);
 
 impl Drop for Lifted<'_> {
     fn drop(&mut self) {
-        for area in &self.0.dont_fork {
+        for area in self.0.marked() {
             advise(*area, libc::MADV_DONTFORK);
         }
     }
@@ -92,9 +105,27 @@ fn text(bytes: &[u8]) -> &str {
     bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
 }
 
-fn same_writable(known: &[Area], maps: &str) -> bool {
-    let now = maps.lines().filter_map(header).filter(|(_, writable)| *writable).map(|(area, _)| area);
-    known.iter().copied().eq(now)
+/// Puts the marked areas of `maps` into `now`, each with the mark of the known ones that it overlaps. `false` when one
+/// overlaps none, or several with different marks, or has no room.
+fn inherit(known: &[(Area, bool)], maps: &str, now: &mut Vec<Area>) -> bool {
+    let mut known = known;
+    for (area, _) in maps.lines().filter_map(header).filter(|(_, writable)| *writable) {
+        while let [(first, _), rest @ ..] = known
+            && first.to <= area.from
+        {
+            known = rest;
+        }
+        let mut overlapping =
+            known.iter().take_while(|(other, _)| other.from < area.to).map(|(_, marked)| *marked);
+        let Some(marked) = overlapping.next() else { return false };
+        if overlapping.any(|other| other != marked) || (marked && now.len() == now.capacity()) {
+            return false;
+        }
+        if marked {
+            now.push(area);
+        }
+    }
+    true
 }
 
 /// The area that `from-to permissions offset device inode [path]` begins, and whether V8 may have marked it: private,
@@ -109,22 +140,19 @@ fn header(line: &str) -> Option<(Area, bool)> {
     (area.from < area.to).then_some((area, writable))
 }
 
-fn parse_smaps(text: &str, dont_fork: &mut Vec<Area>, writable_areas: &mut Vec<Area>) {
+fn parse_smaps(text: &str, others: &mut Vec<Area>, writable_areas: &mut Vec<(Area, bool)>) {
     let mut current = None;
     for line in text.lines() {
         if let Some(flags) = line.strip_prefix("VmFlags:") {
             let has = |wanted| flags.split_ascii_whitespace().any(|flag| flag == wanted);
-            if let Some(area) = current
-                && has("dc")
-                && !has("io")
-            {
-                dont_fork.push(area);
+            let marked = has("dc") && !has("io");
+            match current {
+                Some((area, true)) => writable_areas.push((area, marked)),
+                Some((area, false)) if marked => others.push(area),
+                _ => {}
             }
-        } else if let Some((area, writable)) = header(line) {
-            current = Some(area);
-            if writable {
-                writable_areas.push(area);
-            }
+        } else if let Some(found) = header(line) {
+            current = Some(found);
         }
     }
 }
@@ -142,6 +170,8 @@ Rss:                 256 kB
 VmFlags: rd wr mr mw me ac dc
 1000040000-1000050000 ---p 00000000 00:00 0
 VmFlags: mr mw me dc
+2000000000-2000040000 rw-p 00000000 00:00 0
+VmFlags: rd wr mr mw me ac
 7f0000000000-7f0000001000 rw-s 00000000 00:05 9 /dev/mem
 VmFlags: rd wr sh mr mw me ms dc io
 7f1000000000-7f1000002000 rw-p 00000000 00:00 0 [heap]
@@ -151,40 +181,68 @@ VmFlags: rd wr mr mw me ac
 00400000-00401000 r--p 00000000 08:01 131 /usr/bin/node
 1000000000-1000040000 rw-p 00000000 00:00 0
 1000040000-1000050000 ---p 00000000 00:00 0
+2000000000-2000040000 rw-p 00000000 00:00 0
 7f1000000000-7f1000002000 rw-p 00000000 00:00 0 [heap]
 ";
 
     fn parse(smaps: &str) -> Areas {
         let mut areas = Areas::default();
-        parse_smaps(smaps, &mut areas.dont_fork, &mut areas.writable);
+        parse_smaps(smaps, &mut areas.others, &mut areas.writable);
         areas
+    }
+
+    /// The marked areas among `maps`, `None` where they are not known.
+    fn inherited(maps: &str) -> Option<Vec<Area>> {
+        let mut now = Vec::with_capacity(8);
+        inherit(&parse(SMAPS).writable, maps, &mut now).then_some(now)
+    }
+
+    fn area(from: usize, to: usize) -> Area {
+        Area { from, to }
     }
 
     #[test]
     fn areas_with_the_mark_are_found_but_for_device_memory() {
         let areas = parse(SMAPS);
 
+        assert_eq!(areas.others, [area(0x10_0004_0000, 0x10_0005_0000)]);
         assert_eq!(
-            areas.dont_fork,
-            [
-                Area { from: 0x10_0000_0000, to: 0x10_0004_0000 },
-                Area { from: 0x10_0004_0000, to: 0x10_0005_0000 }
-            ]
+            areas.writable,
+            [(area(0x10_0000_0000, 0x10_0004_0000), true), (area(0x20_0000_0000, 0x20_0004_0000), false)]
         );
     }
 
     #[test]
-    fn a_map_with_the_same_writable_areas_still_holds() {
-        assert!(same_writable(&parse(SMAPS).writable, MAPS));
+    fn areas_that_are_the_same_or_grew_or_shrank_or_went_keep_their_marks() {
+        let marked = |to| Some(vec![area(0x10_0000_0000, to)]);
+
+        assert_eq!(inherited(MAPS), marked(0x10_0004_0000));
+        assert_eq!(inherited(&MAPS.replace("1000040000 rw-p", "1000080000 rw-p")), marked(0x10_0008_0000));
+        assert_eq!(inherited(&MAPS.replace("1000040000 rw-p", "1000010000 rw-p")), marked(0x10_0001_0000));
+        assert_eq!(inherited(&MAPS.replace("2000040000 rw-p", "2000080000 rw-p")), marked(0x10_0004_0000));
+        assert_eq!(inherited(MAPS.lines().next().unwrap()), Some(vec![]));
     }
 
     #[test]
-    fn a_new_a_grown_and_a_lost_area_are_noticed() {
-        let known = parse(SMAPS).writable;
+    fn an_area_that_fell_into_parts_keeps_its_mark_in_each() {
+        let parts =
+            "1000000000-1000010000 rw-p 00000000 00:00 0\n1000020000-1000040000 rw-p 00000000 00:00 0\n";
 
-        assert!(!same_writable(&known, &format!("{MAPS}7f2000000000-7f2000040000 rw-p 00000000 00:00 0\n")));
-        assert!(!same_writable(&known, &MAPS.replace("1000040000 rw-p", "1000080000 rw-p")));
-        assert!(!same_writable(&known, MAPS.lines().next().unwrap()));
+        assert_eq!(
+            inherited(parts).unwrap(),
+            [area(0x10_0000_0000, 0x10_0001_0000), area(0x10_0002_0000, 0x10_0004_0000)]
+        );
+    }
+
+    #[test]
+    fn a_new_area_and_one_that_replaces_two_kinds_are_noticed() {
+        assert_eq!(inherited(&format!("{MAPS}7f2000000000-7f2000040000 rw-p 00000000 00:00 0\n")), None);
+        assert_eq!(inherited("1000000000-2000040000 rw-p 00000000 00:00 0\n"), None);
+    }
+
+    #[test]
+    fn what_has_no_room_is_not_known() {
+        assert!(!inherit(&parse(SMAPS).writable, MAPS, &mut Vec::new()));
     }
 
     #[test]
@@ -192,14 +250,14 @@ VmFlags: rd wr mr mw me ac
         let grown = MAPS.replace("7f1000002000 rw-p", "7f1000009000 rw-p");
         let more = format!("{MAPS}7ffe00000000-7ffe00021000 rw-p 00000000 00:00 0 [stack]\n");
 
-        assert!(same_writable(&parse(SMAPS).writable, &grown));
-        assert!(same_writable(&parse(SMAPS).writable, &more));
+        assert!(inherited(&grown).is_some());
+        assert!(inherited(&more).is_some());
     }
 
     #[test]
     fn nonsense_gives_no_areas() {
         for text in ["", "VmFlags: dc", "zz-yy rw-p", "10-5 rw-p\nVmFlags: dc", "5-10"] {
-            assert_eq!(parse(text).dont_fork.len(), 0, "{text}");
+            assert_eq!(parse(text).others.len() + parse(text).writable.len(), 0, "{text}");
         }
     }
 
@@ -220,9 +278,8 @@ VmFlags: rd wr mr mw me ac
         };
         let area = Area { from: page as usize, to: page as usize + size };
         advise(area, libc::MADV_DONTFORK);
-        let marked = |areas: &Areas| {
-            areas.dont_fork.iter().any(|found| found.from <= area.from && area.to <= found.to)
-        };
+        let marked =
+            |areas: &Areas| areas.marked().any(|found| found.from <= area.from && area.to <= found.to);
 
         let areas = Areas::read().unwrap();
         assert!(marked(&areas));
