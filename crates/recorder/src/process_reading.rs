@@ -65,9 +65,12 @@ pub(crate) struct CgroupReading {
     /// Memory limit, bytes; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) memory_limit: Option<u64>,
-    /// Memory in use, bytes.
+    /// Memory in use, bytes, the page cache of files included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) memory_usage: Option<u64>,
+    /// Of it, cache of files that were not used lately, bytes: the kernel gives it up when memory is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) inactive_file: Option<u64>,
     /// CPU periods in which it was throttled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) throttled_periods: Option<u64>,
@@ -123,6 +126,7 @@ impl Cgroup {
         } else {
             ("memory.max", "memory.current")
         };
+        let inactive = if self.version == 1 { "total_inactive_file" } else { "inactive_file" };
         let cpu = text(&self.cpu, "cpu.stat");
         let per_ms = if self.version == 1 { 1_000_000 } else { 1_000 };
         let throttled = field(&cpu, if self.version == 1 { "throttled_time" } else { "throttled_usec" });
@@ -130,6 +134,7 @@ impl Cgroup {
             version: self.version,
             memory_limit: memory_limit(&text(&self.memory, limit)),
             memory_usage: text(&self.memory, usage).trim().parse().ok(),
+            inactive_file: field(&text(&self.memory, "memory.stat"), inactive),
             throttled_periods: field(&cpu, "nr_throttled"),
             throttled_ms: throttled.map(|time| time / per_ms),
             memory_pressure: pressure(&text(&self.memory, "memory.pressure")),
@@ -211,12 +216,12 @@ pub(crate) fn own_cpu_ms() -> Option<f64> {
 }
 
 impl ProcessReading {
-    /// Memory that can still be had, bytes: the machine's, the cgroup's, or what `RLIMIT_AS` leaves, the smallest.
+    /// Memory that can still be had, bytes, cache that can be given up included: the machine's, the cgroup's, or what `RLIMIT_AS` leaves, the smallest.
     pub(crate) fn available(&self) -> Option<u64> {
-        let cgroup = self
-            .cgroup
-            .as_ref()
-            .and_then(|cgroup| Some(cgroup.memory_limit?.saturating_sub(cgroup.memory_usage.unwrap_or(0))));
+        let cgroup = self.cgroup.as_ref().and_then(|cgroup| {
+            let usage = cgroup.memory_usage.unwrap_or(0).saturating_sub(cgroup.inactive_file.unwrap_or(0));
+            Some(cgroup.memory_limit?.saturating_sub(usage))
+        });
         [cgroup, self.machine_available, self.address_space_left].into_iter().flatten().min()
     }
 
@@ -284,7 +289,8 @@ mod tests {
         let cgroup = CgroupReading {
             version: 2,
             memory_limit: Some(100),
-            memory_usage: Some(30),
+            memory_usage: Some(90),
+            inactive_file: Some(60),
             ..CgroupReading::default()
         };
         let reading = ProcessReading {
