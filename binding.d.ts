@@ -48,6 +48,8 @@ export declare class NativeProbe {
   freeze(id: string): void
   /** Collects everything, in a shadow only; `false` where that is not one, or V8's functions are missing. */
   collectInShadow(): boolean
+  /** How many objects the heap holds, in a shadow only; `null` where that is not one, or V8's functions are missing. */
+  countObjectsInShadow(): number | null
   /** V8 has written it, or could not. */
   endHeapSnapshot(id: string, pauseMs: number, error?: string | undefined | null): void
   /**

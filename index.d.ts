@@ -114,7 +114,7 @@ export interface Options {
   /** A trigger's heap snapshot is not taken when its predicted pause is longer, ms, 0 to 3 600 000. Default 5 000 (`test`: 20 000). */
   maxSnapshotPauseMs?: number
   /** Parts to do without, so that their fallback is used. Default none. */
-  without?: Array<'freeze' | 'native-heap-statistics' | 'native-gc' | 'listener-hooks' | 'timer-hooks' | 'loop-idle-time' | 'interrupt' | 'heap-limit'>
+  without?: Array<'freeze' | 'native-heap-statistics' | 'native-gc' | 'listener-hooks' | 'timer-hooks' | 'loop-idle-time' | 'interrupt' | 'heap-limit' | 'object-count'>
 }
 
 /** A condition with its limits and what to do when it holds. */

@@ -25,11 +25,23 @@ function makeShadowMain (watched, native) {
       if (!native.collectInShadow()) collectTwice()
       answer({ floor: floor(watched) })
     }
-    if (questions.heapSnapshot) {
+    if (questions.heapSnapshot && hasRoom(questions.count, native)) {
       answer({ heapSnapshot: 'begins' })
       writeHeapSnapshot(`/proc/self/fd/${OUTPUT}`)
     }
   }
+}
+
+// V8's generator cannot be stopped for want of memory: it aborts. What it will need follows from the number of objects.
+function hasRoom (count, native) {
+  if (count === undefined) return true
+  const objects = native.countObjectsInShadow()
+  if (objects === null) return true
+  answer({ objects })
+  const needed = objects * count.bytesPerObject
+  if (count.room === null || needed <= count.room) return true
+  answer({ noRoom: needed })
+  return false
 }
 
 // A frame of its own, so that nothing holds the function's context afterwards.

@@ -103,6 +103,16 @@ pub(crate) fn collect_in_shadow() -> bool {
     in_shadow() && unsafe { leakprobe_shadow::collect_garbage() }
 }
 
+/// Live objects in the heap, in a shadow only; `None` where V8's functions are missing.
+pub(crate) fn count_objects_in_shadow() -> Option<i64> {
+    if !in_shadow() {
+        return None;
+    }
+    // SAFETY: in a shadow, called by JavaScript, so on the isolate's thread.
+    let objects = unsafe { leakprobe_shadow::count_objects() };
+    objects.and_then(|objects| i64::try_from(objects).ok())
+}
+
 /// Freezes the process as the job says, for the incident `id`. In the shadow `main` answers, and this never returns.
 pub(crate) fn freeze(running: &Running, id: &str, job: &mut FreezeJob, main: &ShadowMain) {
     // SAFETY: on the app thread at a point where JavaScript may run; the child side below answers and ends.

@@ -278,6 +278,12 @@ impl NativeProbe {
         self.with(|_| Ok(ffi::collect_in_shadow()))
     }
 
+    /// How many objects the heap holds, in a shadow only; `null` where that is not one, or V8's functions are missing.
+    #[napi]
+    pub fn count_objects_in_shadow(&self) -> napi::Result<Option<i64>> {
+        self.with(|_| Ok(ffi::count_objects_in_shadow()))
+    }
+
     /// V8 has written it, or could not.
     #[napi]
     pub fn end_heap_snapshot(&self, id: String, pause_ms: f64, error: Option<String>) -> napi::Result<()> {

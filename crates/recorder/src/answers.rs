@@ -32,6 +32,8 @@ pub(crate) struct Floor {
 enum Line {
     Stack(String),
     Floor(Floor),
+    Objects(u64),
+    NoRoom(u64),
     HeapSnapshot(IgnoredAny),
 }
 
@@ -40,6 +42,10 @@ enum Line {
 pub(crate) struct Answers {
     pub(crate) stack: Option<String>,
     pub(crate) floor: Option<Floor>,
+    /// Live objects in the heap.
+    pub(crate) objects: Option<u64>,
+    /// There will be no heap snapshot: it would need so many bytes, more than the shadow may take.
+    pub(crate) no_room: Option<u64>,
     pub(crate) snapshot_begun: bool,
     /// The first thing that was not understood.
     pub(crate) fault: Option<String>,
@@ -71,6 +77,8 @@ impl Answers {
             match serde_json::from_slice(&line) {
                 Ok(Line::Stack(stack)) => self.stack = Some(stack),
                 Ok(Line::Floor(floor)) => self.floor = Some(floor),
+                Ok(Line::Objects(objects)) => self.objects = Some(objects),
+                Ok(Line::NoRoom(needed)) => self.no_room = Some(needed),
                 Ok(Line::HeapSnapshot(_)) => self.snapshot_begun = true,
                 Err(error) => self.fault(&error.to_string()),
             }

@@ -10,6 +10,12 @@ pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Bytes that the file system of `path` still gives to this user; `None` where it does not tell.
+pub(crate) fn free_space(path: &Path) -> Option<u64> {
+    let system = rustix::fs::statvfs(path).ok()?;
+    Some(system.f_bavail.saturating_mul(system.f_frsize))
+}
+
 /// A new file for the owner only, under a temporary name beside `path`.
 pub(crate) fn create_temporary(path: &Path) -> io::Result<(File, PathBuf)> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -6,7 +6,7 @@ use crate::preflight;
 use crate::snapshot::Written;
 use crate::worker::HeapLimit;
 use leakprobe_core::{Nanos, Trip};
-use leakprobe_shadow::{Pause, Preparation, Shadow};
+use leakprobe_shadow::{Ending, Pause, Preparation, Shadow, Usage, is_crash};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fs;
@@ -32,7 +32,7 @@ pub enum Way {
 }
 
 /// What a shadow is asked.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Questions {
     /// What the app thread was doing.
@@ -41,6 +41,19 @@ pub(crate) struct Questions {
     pub(crate) floor: bool,
     /// V8's file.
     pub(crate) heap_snapshot: bool,
+    /// Count the heap's objects before, to see whether there is room for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) count: Option<Count>,
+}
+
+/// What a shadow reckons with before a heap snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Count {
+    /// Memory that it may take, bytes; `None` when that is not known.
+    pub(crate) room: Option<u64>,
+    /// What V8's generator needs for each object, bytes.
+    pub(crate) bytes_per_object: f64,
 }
 
 /// An incident that waits for a shadow's answers, or for its heap snapshot.
@@ -67,6 +80,12 @@ pub(crate) struct Pending {
     pub(crate) freeze: Option<Pause>,
     pub(crate) pause_ms: Option<f64>,
     pub(crate) fault: Option<String>,
+    /// Memory that its shadow may take beyond what it shares, bytes.
+    pub(crate) room: Option<u64>,
+    /// The state and the reason of a heap snapshot for which the memory was wanting.
+    pub(crate) ran_out: Option<(&'static str, String)>,
+    /// What the last shadow used.
+    pub(crate) used: Usage,
     /// Why the last shadow gave no answer.
     pub(crate) shadow_fault: Option<String>,
     /// How long the event loop has to come to the freeze, before its JavaScript is interrupted; 0 when it is stuck.
@@ -154,13 +173,37 @@ pub(crate) fn write_incident(path: &Path, incident: &Value) -> io::Result<()> {
 }
 
 impl Pending {
-    /// The snapshot has ended, in a file or in a fault. Returns what was learnt: ms of pause per MB of heap.
-    /// `route` names a route by its id.
-    pub(crate) fn complete(
-        &mut self,
-        written: Result<Written, String>,
-        route: impl Fn(u16) -> String,
-    ) -> Option<f64> {
+    /// One that asks nothing of a shadow yet.
+    pub(crate) fn new(path: PathBuf, json: Value, asked: Nanos) -> Self {
+        Self {
+            questions: Questions::default(),
+            path,
+            json,
+            asked,
+            heap_used: 0,
+            rss: 0,
+            writer: None,
+            begun: false,
+            way: Way::Shadow,
+            attempts: 0,
+            predicted_ms: 0.0,
+            by_trigger: false,
+            preparation: None,
+            shadow: None,
+            freeze: None,
+            pause_ms: None,
+            fault: None,
+            room: None,
+            ran_out: None,
+            used: Usage::default(),
+            shadow_fault: None,
+            patience_ns: 0,
+            interrupt_at: None,
+        }
+    }
+
+    /// The snapshot has ended, in a file or in a fault. `route` names a route by its id.
+    pub(crate) fn complete(&mut self, written: Result<Written, String>, route: impl Fn(u16) -> String) {
         let (mut state, answers) = match written {
             Ok(Written { summary: Ok(summary), compressed_bytes, answers }) => {
                 let state = json!({
@@ -172,8 +215,12 @@ impl Pending {
                 (state, answers)
             }
             Ok(Written { summary: Err(damage), answers, .. }) => {
-                let because = format!("V8 wrote no whole heap snapshot: {damage}");
-                (json!({ "state": "failed", "because": because }), answers)
+                let (state, because) = match (self.refused(&answers), self.ran_out.take()) {
+                    (Some(no_room), _) => ("refused", no_room),
+                    (None, Some(ran_out)) => ran_out,
+                    (None, None) => ("failed", format!("V8 wrote no whole heap snapshot: {damage}")),
+                };
+                (json!({ "state": state, "because": because }), answers)
             }
             Err(why) => (json!({ "state": "failed", "because": why }), Answers::none()),
         };
@@ -183,6 +230,9 @@ impl Pending {
             state.insert("pauseMs".to_owned(), json!(self.pause_ms));
             if let Some(pause) = self.freeze {
                 state.insert("pauseParts".to_owned(), parts(pause));
+            }
+            if let Some(objects) = answers.objects {
+                state.insert("objects".to_owned(), json!(objects));
             }
         }
         let shadow = self.shadow_json(&answers);
@@ -199,21 +249,51 @@ impl Pending {
                 map.insert("stack".to_owned(), kept.map_or(Value::Null, |()| json!(STACK)));
             }
         }
-        // A shadow's pause says nothing of what V8's generator takes in process.
-        self.pause_ms
-            .filter(|_| self.way == Way::InProcess)
-            .and_then(|pause_ms| preflight::learned(pause_ms, self.heap_used))
     }
-}
 
-impl Pending {
-    /// Whether everything that was asked has been answered.
+    /// Whether everything that was asked has been answered, with a reason at least.
     pub(crate) fn answered(&self, written: &Written) -> bool {
-        let Questions { stack, floor, heap_snapshot } = self.questions;
+        let explained =
+            written.summary.is_ok() || self.ran_out.is_some() || written.answers.no_room.is_some();
+        (!self.questions.heap_snapshot || explained) && self.answered_first(&written.answers)
+    }
+
+    /// The same of what comes before a heap snapshot.
+    fn answered_first(&self, answers: &Answers) -> bool {
+        let Questions { stack, floor, .. } = self.questions;
         let by_shadow = self.way == Way::Shadow;
-        (!heap_snapshot || written.summary.is_ok())
-            && (!by_shadow || !stack || written.answers.stack.is_some())
-            && (!by_shadow || !floor || written.answers.floor.is_some())
+        !by_shadow || ((!stack || answers.stack.is_some()) && (!floor || answers.floor.is_some()))
+    }
+
+    /// Why a shadow that counted the heap's objects took no heap snapshot.
+    fn refused(&self, answers: &Answers) -> Option<String> {
+        Some(preflight::no_room(answers.objects?, answers.no_room?, self.questions.count?.room?))
+    }
+
+    /// Resident memory of the last shadow that the app did not have when it was asked.
+    pub(crate) fn own_bytes(&self) -> u64 {
+        self.used.peak_bytes.saturating_sub(self.rss)
+    }
+
+    /// Notes when a shadow crashed with much of its room taken, after its other answers: what it lacked is memory, and
+    /// the next one would lack it too.
+    pub(crate) fn note_want_of_memory(&mut self, ending: Ending, written: &Written) {
+        let (Some(room), Ending::Signalled(signal)) = (self.room, ending) else { return };
+        let own = self.own_bytes();
+        if self.questions.heap_snapshot
+            && is_crash(signal)
+            && own > room / 4
+            && written.summary.is_err()
+            && self.answered_first(&written.answers)
+        {
+            let (own, room) = (own >> 20, room >> 20);
+            let given = format!("{own} MB of the {room} MB that it was given");
+            self.ran_out = Some(if written.answers.snapshot_begun {
+                ("failed", format!("the shadow had taken {given} when V8 gave up (signal {signal})"))
+            } else {
+                ("refused", format!("the shadow had taken {given} before it had counted the objects"))
+            });
+        }
     }
 
     fn shadow_json(&self, answers: &Answers) -> Value {
@@ -222,7 +302,7 @@ impl Pending {
             (earlier, true) => {
                 let mut json = json!({
                     "state": "answered", "attempts": self.attempts, "pauseMs": self.pause_ms,
-                    "pauseParts": self.freeze.map(parts),
+                    "pauseParts": self.freeze.map(parts), "cpuMs": self.used.cpu_ms, "ownBytes": self.own_bytes(),
                 });
                 if let (Some(map), Some(because)) = (json.as_object_mut(), earlier) {
                     map.insert("retriedBecause".to_owned(), json!(because));

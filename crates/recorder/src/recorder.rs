@@ -98,6 +98,7 @@ impl Recorder {
             readings: Mutex::default(),
             pending: Mutex::default(),
             can_freeze: AtomicBool::new(false),
+            can_count: AtomicBool::new(false),
             started_at: humantime::format_rfc3339_millis(wall).to_string(),
             started,
             config,
@@ -200,12 +201,12 @@ impl Recorder {
             begun => begun?,
         };
         let mut pending = self.shared.pending.lock();
-        let (preparation, questions) = pending
+        let (preparation, questions, memory) = pending
             .get_mut(incident_id)
-            .and_then(|waiting| Some((waiting.preparation.take()?, waiting.questions)))
+            .and_then(|waiting| Some((waiting.preparation.take()?, waiting.questions, waiting.room)))
             .ok_or_else(|| Error::UnknownIncident(incident_id.to_owned()))?;
-        let limits =
-            Limits { wait_for_idle: WAIT_FOR_IDLE, cpu_seconds: preflight::cpu_seconds(predicted_ms) };
+        let cpu_seconds = preflight::cpu_seconds(predicted_ms);
+        let limits = Limits { wait_for_idle: WAIT_FOR_IDLE, cpu_seconds, memory };
         let questions = serde_json::to_string(&questions).unwrap_or_default();
         Ok(FreezeJob { preparation, output, limits, questions })
     }
@@ -238,6 +239,11 @@ impl Recorder {
 
     /// The app thread has frozen the process, or could not.
     pub fn frozen(&self, incident_id: &str, result: Result<(i32, Pause), Refusal>) {
+        if let Some(why) = result.as_ref().err().filter(|refusal| refusal.is_final()) {
+            self.shared.can_freeze.store(false, Ordering::Relaxed);
+            let because = format!("heap snapshots stop the app's own process: {why}, by a security policy");
+            self.shared.set_capability("freeze", "fallback", &because);
+        }
         if let Ok((_, pause)) = &result {
             self.add_pause(milliseconds(pause.total));
             self.shared.cost.lock().froze(pause);
@@ -278,7 +284,7 @@ impl Recorder {
                     Some(path) => snapshot::drain(&mut reader, &path, answers),
                     None => snapshot::answers(&mut reader),
                 };
-                let written = written.map_err(|error| error.to_string());
+                let written = written.map(Box::new).map_err(|error| error.to_string());
                 // The recorder has gone: then there is nobody to tell.
                 let _ = commands.send(Command::SnapshotEnded { id, written });
             })

@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) pending: Mutex<HashMap<String, Pending>>,
     /// Whether this process can be frozen into a shadow.
     pub(crate) can_freeze: AtomicBool,
+    /// Whether a shadow can count the heap's objects.
+    pub(crate) can_count: AtomicBool,
     pub(crate) started_at: String,
     pub(crate) started: Nanos,
 }

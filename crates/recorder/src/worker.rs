@@ -7,13 +7,14 @@ mod capture;
 
 use crate::Observer;
 use crate::files;
+use crate::preflight::Learned;
 use crate::process_reading::{self, Cgroup, Scheduled};
 use crate::snapshot::Written;
 use crate::state::Shared;
 use capture::Request;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use leakprobe_core::{Nanos, Surroundings};
-use leakprobe_shadow::Preparation;
+use leakprobe_shadow::{Preparation, can_count_objects};
 use parking_lot::Mutex;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
@@ -51,7 +52,7 @@ pub(crate) enum Command {
     HeapLimit(HeapLimit),
     SnapshotEnded {
         id: String,
-        written: Result<Written, String>,
+        written: Result<Box<Written>, String>,
     },
     Stop,
 }
@@ -65,8 +66,7 @@ pub(crate) struct Worker {
     last_second: Nanos,
     last_report: Nanos,
     known_leaks: HashSet<String>,
-    learned_ms_per_mb: Option<f64>,
-    learned_peak_factor: Option<f64>,
+    learned: Learned,
     told: HashMap<&'static str, Nanos>,
     /// What the app thread had run when the loop last turned: tells a stall that computes from one that waits.
     cpu_at_turn: Option<(Nanos, Scheduled)>,
@@ -93,8 +93,7 @@ impl Worker {
             last_second: Nanos(0),
             last_report: now,
             known_leaks: HashSet::new(),
-            learned_ms_per_mb: None,
-            learned_peak_factor: None,
+            learned: Learned::default(),
             told: HashMap::new(),
             cpu_at_turn: None,
             sequence: 0,
@@ -186,11 +185,14 @@ impl Worker {
         let shared = &self.shared;
         let refused = if shared.config.without.iter().any(|part| part == "freeze") {
             Some("switched off by the option `without`".to_owned())
+        } else if cfg!(target_env = "musl") {
+            Some("musl's fork leaves locks that other threads held taken for ever".to_owned())
         } else if !cfg!(all(target_os = "linux", target_env = "gnu")) {
-            Some("tried on Linux with glibc only".to_owned())
+            Some("a shadow needs Linux and glibc".to_owned())
         } else {
             Preparation::read().err().map(|error| format!("/proc/self/smaps cannot be read: {error}"))
         };
+        self.check_counting(refused.is_none());
         match refused {
             None => {
                 shared.can_freeze.store(true, Ordering::Relaxed);
@@ -205,6 +207,23 @@ impl Worker {
                 shared.set_capability("freeze", "fallback", &because);
             }
         }
+    }
+
+    fn check_counting(&self, can_freeze: bool) {
+        let shared = &self.shared;
+        let switched_off = shared.config.without.iter().any(|part| part == "object-count");
+        let (state, because) = match (can_freeze, switched_off, can_count_objects()) {
+            (false, ..) => ("off", "only a shadow counts, and there is none"),
+            (true, true, _) => ("fallback", "the bytes of the heap: switched off by the option `without`"),
+            (true, false, false) => {
+                ("fallback", "the bytes of the heap: v8::HeapProfiler::GetHeapStats is missing")
+            }
+            (true, false, true) => {
+                ("native", "a shadow counts with v8::HeapProfiler::GetHeapStats by symbol")
+            }
+        };
+        shared.can_count.store(state == "native", Ordering::Relaxed);
+        shared.set_capability("objectCount", state, because);
     }
 
     fn second(&mut self, now: Nanos) {

@@ -1,5 +1,6 @@
 //! What a forked child does before anything else, so that it holds nothing of the parent's and disturbs nobody.
 
+use crate::freeze::Limits;
 use crate::relocation;
 use std::ffi::CStr;
 use std::os::fd::RawFd;
@@ -18,7 +19,7 @@ const WALL_FACTOR: u32 = 4;
 pub(crate) unsafe fn become_shadow(
     parent: libc::pid_t,
     output: RawFd,
-    cpu_seconds: u32,
+    limits: Limits,
 ) -> Result<(), &'static str> {
     // SAFETY: plain system calls with integers; no memory of ours is touched.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
@@ -31,9 +32,12 @@ pub(crate) unsafe fn become_shadow(
     default_signals();
     // SAFETY: as above. Idle priority would starve the shadow on a busy machine; plain low priority does not.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) };
-    limit_cpu(cpu_seconds);
+    limit(libc::RLIMIT_CPU, u64::from(limits.cpu_seconds));
+    if let Some(room) = limits.memory {
+        limit_memory(room);
+    }
     // SAFETY: arms a timer that ends this process by its default handler, whatever hangs.
-    unsafe { libc::alarm(cpu_seconds.saturating_mul(WALL_FACTOR)) };
+    unsafe { libc::alarm(limits.cpu_seconds.saturating_mul(WALL_FACTOR)) };
     write_file(c"/proc/self/oom_score_adj", b"1000");
     // SAFETY: duplicates a descriptor that the parent made for this purpose.
     if unsafe { libc::dup2(output, OUTPUT) } != OUTPUT {
@@ -45,15 +49,31 @@ pub(crate) unsafe fn become_shadow(
     Ok(())
 }
 
-/// Beyond the limit SIGXCPU ends this process by its default handler. The hard limit stays.
-fn limit_cpu(seconds: u32) {
-    let mut cpu = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+/// Lowers a soft limit of this process. The hard one stays. Beyond `RLIMIT_CPU` SIGXCPU ends it by its default handler.
+fn limit(resource: libc::__rlimit_resource_t, value: u64) {
+    let mut now = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the kernel fills in a whole structure.
-    if unsafe { libc::getrlimit(libc::RLIMIT_CPU, &raw mut cpu) } == 0 {
-        cpu.rlim_cur = libc::rlim_t::from(seconds).min(cpu.rlim_max);
+    if unsafe { libc::getrlimit(resource, &raw mut now) } == 0 {
+        now.rlim_cur = now.rlim_cur.min(value);
         // SAFETY: passes a whole structure; a soft limit below the hard one is always allowed.
-        unsafe { libc::setrlimit(libc::RLIMIT_CPU, &raw const cpu) };
+        unsafe { libc::setrlimit(resource, &raw const now) };
     }
+}
+
+/// Beyond `room` more bytes every mapping of private memory fails, and V8 aborts. Pages that are copied because the
+/// shadow writes to them are not counted, for they were mapped before.
+fn limit_memory(room: u64) {
+    let mut text = [0_u8; 128];
+    // SAFETY: reads this process's own configuration.
+    let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
+    if let Some(pages) = read_file(c"/proc/self/statm", &mut text).and_then(data_pages) {
+        limit(libc::RLIMIT_DATA, pages.saturating_mul(page).saturating_add(room));
+    }
+}
+
+/// The pages of private writable memory, the sixth field of `/proc/self/statm`.
+fn data_pages(statm: &[u8]) -> Option<u64> {
+    std::str::from_utf8(statm).ok()?.split_ascii_whitespace().nth(5)?.parse().ok()
 }
 
 fn default_signals() {
@@ -123,6 +143,20 @@ fn numbers(mut entries: &[u8]) -> impl Iterator<Item = RawFd> {
     })
 }
 
+/// The beginning of a file, as much as fits. Allocates nothing.
+fn read_file<'a>(path: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    // SAFETY: opens an existing file by a literal path.
+    let fd = unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+    if fd < 0 {
+        return None;
+    }
+    // SAFETY: the kernel writes at most `buffer.len()` bytes into the buffer.
+    let read = unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) };
+    // SAFETY: opened above and not used afterwards.
+    unsafe { libc::close(fd) };
+    buffer.get(..usize::try_from(read).ok()?)
+}
+
 fn write_file(path: &CStr, text: &[u8]) {
     // SAFETY: opens an existing file by a literal path.
     let fd = unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
@@ -150,6 +184,20 @@ mod tests {
     fn numbers_are_read_and_dots_skipped() {
         let entries = [entry(b"."), entry(b".."), entry(b"0"), entry(b"1234"), entry(b"77")].concat();
         assert_eq!(numbers(&entries).collect::<Vec<_>>(), [0, 1234, 77]);
+    }
+
+    #[test]
+    fn private_memory_is_the_sixth_field() {
+        assert_eq!(data_pages(b"1000 200 30 4 0 567 0\n"), Some(567));
+        assert_eq!(
+            (data_pages(b"1 2 3 4 5"), data_pages(b"a b c d e f"), data_pages(b"\xff")),
+            (None, None, None)
+        );
+        let mut text = [0_u8; 128];
+        assert!(
+            read_file(c"/proc/self/statm", &mut text).and_then(data_pages).is_some_and(|pages| pages > 10)
+        );
+        assert_eq!(read_file(c"/proc/self/not-there", &mut text), None);
     }
 
     #[test]

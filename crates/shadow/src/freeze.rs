@@ -31,6 +31,8 @@ pub struct Limits {
     pub wait_for_idle: Duration,
     /// CPU time after which the shadow is ended, s; it is also ended when four times as long has passed.
     pub cpu_seconds: u32,
+    /// Memory that the shadow may take beyond what it shares with the app, bytes; `None` for no limit of ours.
+    pub memory: Option<u64>,
 }
 
 /// What the app thread's pause consists of, ns.
@@ -89,6 +91,13 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl Refusal {
+    /// Whether every later freeze would be refused too: a security policy (seccomp) forbids the call itself.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Fork(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::ENOSYS)))
+    }
+}
+
 impl std::error::Error for Refusal {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
@@ -130,7 +139,7 @@ pub unsafe fn freeze(
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         // SAFETY: this is the forked child with its only thread.
-        if unsafe { child::become_shadow(parent, output, limits.cpu_seconds) }.is_err() {
+        if unsafe { child::become_shadow(parent, output, limits) }.is_err() {
             end(2);
         }
         std::mem::forget(lifted);
@@ -172,5 +181,17 @@ fn wait_until_idle(limit: Duration) -> Result<(), Refusal> {
             return Err(Refusal::Busy(busy));
         }
         std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_refuses_for_ever_and_a_limit_for_now() {
+        let fork = |code| Refusal::Fork(io::Error::from_raw_os_error(code)).is_final();
+        assert!(fork(libc::EPERM) && fork(libc::ENOSYS));
+        assert!(!fork(libc::EAGAIN) && !fork(libc::ENOMEM) && !Refusal::Busy(vec![]).is_final());
     }
 }

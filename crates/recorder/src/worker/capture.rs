@@ -1,13 +1,14 @@
 //! The worker's captures: an incident is on disk at once, and completed when its heap snapshot has come or failed.
 
 use super::{SECOND_NS, Worker};
-use crate::incident::{self, Contents, Pending, Questions, Way};
+use crate::files;
+use crate::incident::{self, Contents, Count, Pending, Questions, Way};
 use crate::preflight::{self, Situation};
 use crate::process_reading;
 use crate::retention;
 use crate::snapshot::Written;
 use leakprobe_core::{Nanos, RouteId, Trip};
-use leakprobe_shadow::{Ending, Preparation, Usage, blocked_in, is_crash};
+use leakprobe_shadow::{Ending, Preparation, blocked_in, is_crash};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -89,8 +90,14 @@ impl Worker {
         let shadow = self.decide_shadow(asked || floor || urgent, affordable);
         let by_shadow = shadow.get("state").is_some_and(|state| state == "pending");
         let pending = whole || by_shadow;
-        let questions =
-            Questions { stack: by_shadow, floor: by_shadow && (floor || asked), heap_snapshot: whole };
+        let room = shared.last_reading().and_then(|reading| reading.available()).map(preflight::room);
+        let questions = Questions {
+            stack: by_shadow,
+            floor: by_shadow && (floor || asked),
+            heap_snapshot: whole,
+            count: (by_shadow && shared.can_count.load(Ordering::Relaxed))
+                .then(|| Count { room, bytes_per_object: self.learned.bytes_per_object() }),
+        };
         let predicted_ms = heap_snapshot.get("predictedPauseMs").and_then(Value::as_f64).unwrap_or(0.0);
         let now = (shared.now)();
         let at = shared.monitor.lock().wall(now);
@@ -142,25 +149,14 @@ impl Worker {
         }
         let waiting = Pending {
             questions,
-            path,
-            json,
-            asked: now,
             heap_used,
-            writer: None,
-            begun: false,
             way: if can_freeze { Way::Shadow } else { Way::InProcess },
-            attempts: 0,
             predicted_ms,
             by_trigger: trip.is_some(),
-            preparation: None,
-            shadow: None,
-            freeze: None,
-            pause_ms: None,
-            fault: None,
-            shadow_fault: None,
             rss: shared.last_reading().and_then(|reading| reading.rss).unwrap_or(0),
+            room: room.filter(|_| by_shadow),
             patience_ns: if urgent { 0 } else { LOOP_ANSWER_NS },
-            interrupt_at: None,
+            ..Pending::new(path, json, now)
         };
         self.ask(&id, waiting);
     }
@@ -248,26 +244,42 @@ impl Worker {
         if let Err(because) = affordable {
             return json!({ "state": "refused", "because": because });
         }
-        let situation = Situation {
-            heap_used,
-            available: self.shared.last_reading().and_then(|reading| reading.available()),
-            learned_ms_per_mb: self.learned_ms_per_mb,
-            learned_peak_factor: self.learned_peak_factor,
-            // A shadow's generator takes as long, but nobody waits for it.
-            longest_pause_ms: (by_trigger && !self.shared.can_freeze.load(Ordering::Relaxed))
-                .then_some(self.shared.config.max_snapshot_pause_ms),
-        };
-        match preflight::check(situation) {
+        let free = self.shared.config.home().and_then(|home| files::free_space(&home));
+        let checked = free.map_or(Ok(()), |free| self.learned.disk(heap_used, free)).and_then(|()| {
+            match (
+                self.shared.can_freeze.load(Ordering::Relaxed),
+                self.shared.can_count.load(Ordering::Relaxed),
+            ) {
+                // The shadow looks for itself whether there is room, and nobody waits for it.
+                (true, true) => Ok(self.learned.predicted_ms(heap_used)),
+                (true, false) => self.learned.by_bytes(self.situation(heap_used, false)),
+                (false, _) => self.learned.by_bytes(self.situation(heap_used, by_trigger)),
+            }
+        });
+        match checked {
             Ok(predicted) => json!({ "state": "pending", "predictedPauseMs": predicted }),
             Err(because) => json!({ "state": "refused", "because": because }),
         }
     }
 
-    pub(super) fn snapshot_ended(&mut self, id: &str, written: Result<Written, String>) {
+    fn situation(&self, heap_used: u64, limited: bool) -> Situation {
+        Situation {
+            heap_used,
+            available: self.shared.last_reading().and_then(|reading| reading.available()),
+            longest_pause_ms: limited.then_some(self.shared.config.max_snapshot_pause_ms),
+        }
+    }
+
+    pub(super) fn snapshot_ended(&mut self, id: &str, written: Result<Box<Written>, String>) {
         let Some(mut pending) = self.shared.pending.lock().remove(id) else { return };
         let ending = pending.shadow.take().map(|mut shadow| {
             let ending = shadow.wait(SHADOW_END).unwrap_or_else(|| shadow.kill());
-            self.learn(shadow.usage(), &pending);
+            pending.used = shadow.usage();
+            self.shared.budget.lock().shadow_used(pending.used.cpu_ms);
+            if let Ok(written) = &written {
+                pending.note_want_of_memory(ending, written);
+                self.learn(&pending, written);
+            }
             ending
         });
         // A disk that fails does so for every way; all else is the way's own.
@@ -275,6 +287,7 @@ impl Worker {
         let written = match (pending.fault.take(), ending) {
             (Some(fault), _) => Err(fault),
             (None, None | Some(Ending::Exited(0))) => written,
+            (None, Some(_)) if pending.ran_out.is_some() => written,
             (None, Some(Ending::Exited(status))) => Err(format!("the shadow ended with status {status}")),
             (None, Some(Ending::Signalled(signal))) => {
                 Err(format!("the shadow was ended by signal {signal}"))
@@ -283,34 +296,32 @@ impl Worker {
         let whole = written.as_ref().is_ok_and(|written| pending.answered(written));
         if !whole && pending.way == Way::Shadow {
             pending.shadow_fault = Some(match &written {
-                Ok(Written { answers, .. }) => {
-                    answers.fault.clone().unwrap_or("it ended too early".to_owned())
-                }
+                Ok(written) => written.answers.fault.clone().unwrap_or("it ended too early".to_owned()),
                 Err(why) => why.clone(),
             });
         }
         if !whole && !disk_failed && pending.way == Way::Shadow && !self.stopping {
             self.shared.fault("a shadow gave no answer");
-            if pending.attempts < SHADOW_ATTEMPTS {
+            if pending.attempts < SHADOW_ATTEMPTS && self.shared.can_freeze.load(Ordering::Relaxed) {
                 return self.ask(id, pending);
             }
             // What crashed a shadow, most likely for want of memory, would crash the app.
             let crashed = matches!(ending, Some(Ending::Signalled(signal)) if is_crash(signal));
             let wanted = pending.questions.heap_snapshot && !crashed;
-            if wanted
-                && (!pending.by_trigger || pending.predicted_ms <= self.shared.config.max_snapshot_pause_ms)
-            {
+            let situation = self.situation(pending.heap_used, pending.by_trigger);
+            if wanted && self.learned.by_bytes(situation).is_ok() {
                 pending.way = Way::InProcess;
                 pending.freeze = None;
                 return self.ask(id, pending);
             }
         }
         let shared = Arc::clone(&self.shared);
-        if let Some(learned) =
-            pending.complete(written, |id| shared.monitor.lock().route(RouteId(id)).to_owned())
-        {
-            self.learned_ms_per_mb = Some(learned);
+        if let (Way::InProcess, Some(pause_ms), Ok(_)) = (pending.way, pending.pause_ms, &written) {
+            self.learned.paused(pause_ms, pending.heap_used);
         }
+        pending.complete(written.map(|written| *written), |id| {
+            shared.monitor.lock().route(RouteId(id)).to_owned()
+        });
         if let Err(error) = incident::write_incident(&pending.path, &pending.json) {
             self.disk_failed("completing an incident", &error);
         }
@@ -320,13 +331,11 @@ impl Worker {
         self.observer.lock().incident(&pending.json.to_string());
     }
 
-    /// What a shadow used: its CPU goes to the account, and its memory to the prediction for the next one.
-    fn learn(&mut self, usage: Usage, pending: &Pending) {
-        self.shared.budget.lock().shadow_used(usage.cpu_ms);
-        if pending.questions.heap_snapshot && usage.peak_bytes > 0 {
-            let own = usage.peak_bytes.saturating_sub(pending.rss);
-            self.learned_peak_factor =
-                preflight::peak_factor(own, pending.heap_used).or(self.learned_peak_factor);
+    /// What a shadow needed for a whole heap snapshot goes into the prediction for the next one.
+    fn learn(&mut self, pending: &Pending, written: &Written) {
+        if pending.questions.heap_snapshot && written.summary.is_ok() {
+            self.learned.needed(pending.own_bytes(), pending.heap_used, written.answers.objects);
+            self.learned.wrote(written.compressed_bytes, pending.heap_used);
         }
     }
 
