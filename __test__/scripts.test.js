@@ -2,6 +2,7 @@
 
 const assert = require('node:assert/strict')
 const { test } = require('node:test')
+const leaks = require('../benchmark/leaks/result.js')
 const { median, summarise, table } = require('../benchmark/request/result.js')
 const { countCargo, countNode } = require('../scripts/test/suite.js')
 
@@ -39,4 +40,25 @@ test('a disturbance of a whole benchmark round cancels out of ratios and differe
   assert.equal(result.throughputRatio.median, 0.9)
   assert.equal(result.addedCpuUs.median, 1)
   assert.match(table('http', summarise(new Map([['none', none], ['leakprobe', probe]]))), /\| leakprobe +\| +68 \| +0.900 \| +16.00 \| +\+1.00 \|/)
+})
+
+test('a leak score counts only what a case asks, and takes what never leaks as quiet or not', () => {
+  const found = { routes: ['GET /a'], kind: 'collection', perRequest: { value: 1234.5, unit: 'bytes' } }
+  const results = [
+    { case: 'cache', seed: 1, variant: 'leaky', ok: true, kind: true, amount: false, slowdown: null, secondsToVerdict: 9, leaks: [found], why: 'amount 1235 for 300' },
+    { case: 'cache', seed: 1, variant: 'control', ok: true, leaks: [] },
+    { case: 'timer', seed: 1, variant: 'leaky', ok: false, kind: false, amount: null, slowdown: true, secondsToVerdict: null, leaks: [], why: 'missing GET /b' },
+    { case: 'neg-waves', seed: 1, variant: 'control', ok: false, leaks: [found], why: 'false alarm' }
+  ]
+
+  const score = leaks.summarise(results)
+
+  assert.deepEqual(score.route, { of: 2, right: 1, share: 0.5 })
+  assert.deepEqual(score.amount, { of: 1, right: 0, share: 0 })
+  assert.deepEqual(score.slowdown, { of: 1, right: 1, share: 1 })
+  assert.deepEqual(score.quiet, { of: 2, right: 1, share: 0.5 })
+  assert.equal(score.secondsToVerdict, 9)
+  assert.match(leaks.table(results), /\| cache +\| 1 +\| leaky +\| ✓ +\| ✓ +\| ✗ +\| +\| +\| 9 +\| collection GET \/a: 1230 bytes +\| amount 1235 for 300 \|/)
+  assert.match(leaks.totals(score), /^route 1 of 2 \(50 %\), kind 1 of 2 \(50 %\), amount 0 of 1 \(0 %\), slowdown 1 of 1 \(100 %\), quiet 1 of 2 \(50 %\), median 9 s to the verdict$/)
+  assert.equal(leaks.summarise([]).route, null)
 })
