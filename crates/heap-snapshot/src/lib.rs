@@ -9,7 +9,9 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod leak_kind;
 mod meter;
 
 pub use error::Error;
+pub use leak_kind::{Classified, EdgeKind, LeakKind, MANY, Step, classify};
 pub use meter::{Meter, Summary};
