@@ -152,10 +152,12 @@ fn container(path: &[Step<'_>], at: usize) -> Classified {
     say(LeakKind::Collection, "a collection")
 }
 
+type Rule = (fn(&Step<'_>) -> bool, LeakKind, &'static str);
+
 /// Without a container that could be told: the most telling names.
 fn by_names(path: &[Step<'_>]) -> Classified {
     let last = |test: fn(&Step<'_>) -> bool| path.iter().rposition(test);
-    let rules: [(fn(&Step<'_>) -> bool, LeakKind, &str); 5] = [
+    let rules: [Rule; 5] = [
         (names_listeners, LeakKind::Listener, "a listener"),
         (is_timer, LeakKind::Timer, "a timer"),
         (is_promise, LeakKind::Closure, "a promise"),
@@ -203,11 +205,10 @@ fn chain(path: &[Step<'_>]) -> Option<usize> {
 
 /// Nodes with many edges that are no collection: roots, global objects, hidden classes, functions' code.
 fn may_grow(step: &Step<'_>) -> bool {
-    !matches!(step.node_type, "synthetic" | "hidden" | "code" | "object shape")
-        && step.edge != EdgeKind::Weak
-        && !step.class.starts_with("global")
-        && !step.class.starts_with("system / NativeContext")
-        && !(step.edge == EdgeKind::Internal && matches!(step.name, "map" | "descriptors" | "transitions"))
+    let bookkeeping = matches!(step.node_type, "synthetic" | "hidden" | "code" | "object shape")
+        || (step.edge == EdgeKind::Internal && matches!(step.name, "map" | "descriptors" | "transitions"));
+    let global = step.class.starts_with("global") || step.class.starts_with("system / NativeContext");
+    !bookkeeping && !global && step.edge != EdgeKind::Weak
 }
 
 /// The properties under which Node's `EventEmitter` and `EventTarget` keep listeners.
