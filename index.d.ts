@@ -309,8 +309,8 @@ export interface Leak {
   routes: string[]
   /** What kind of leak it is. */
   kind: 'collection' | 'listener' | 'timer' | 'closure' | 'native' | 'unknown'
-  /** What grows. */
-  resource: string
+  /** What grows: what `perRequest` counts. */
+  resource: 'heap' | 'external' | 'arrayBuffers' | 'native' | 'listeners' | 'timers' | 'handles' | 'descriptors' | 'inFlight' | 'globals'
   /** Share of resamples in which the route keeps something, at most 0.99. */
   confidence: number
   /** Start of the observations that show it, RFC 3339. */
@@ -321,6 +321,8 @@ export interface Leak {
   growth: { perHour: number, total: number, unit: string }
   /** Until the heap limit at this rate, ms; absent where nothing approaches it. */
   timeToLimitMs?: number
+  /** Whose code keeps it, as far as the evidence carries: `package` is absent for own files, `retainingPath` empty without a walk. */
+  culprit?: { package?: string, file?: string, line?: number, function?: string, retainingPath: string[] }
   /** The witnesses. */
   evidence: Array<{ by: string, [detail: string]: unknown }>
 }

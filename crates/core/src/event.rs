@@ -118,12 +118,41 @@ pub struct TickReading {
     pub listeners: Option<u32>,
     /// Live timeouts and intervals; `None` when not counted.
     pub timers: Option<u32>,
+    /// Memory of `ArrayBuffer`s and `Buffer`s, bytes, garbage included; `None` when not read.
+    pub array_buffers: Option<u64>,
+    /// Open handles (sockets, servers, files watched, children); `None` when not counted.
+    pub handles: Option<u32>,
+    /// Own keys of `globalThis`; `None` when not counted.
+    pub global_keys: Option<u32>,
     /// Requests in flight.
     pub in_flight: u32,
     /// Age of the oldest request in flight, 0 without any.
     pub oldest_ns: u64,
     /// Accumulated time the event loop was not idle; `None` when the loop does not say.
     pub busy_ns: Option<u64>,
+}
+
+/// An instant at which the app thread stood still for a shadow: everything earlier on the channel happened before it.
+///
+/// What the shadow finds arrives seconds later, by [`crate::Monitor::floor`] and [`crate::Monitor::census`], and is held
+/// against the requests that had ended at the mark.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Mark {
+    /// Given by the sender, unique among the open marks.
+    pub id: u32,
+    /// When it was.
+    pub at: Nanos,
+    /// Requests in flight.
+    pub in_flight: u32,
+}
+
+/// How much of what one site made is there now.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct SiteCount {
+    /// As given to [`crate::Monitor::site`].
+    pub site: u32,
+    /// Live listeners, live timers, or sampled live bytes.
+    pub count: u64,
 }
 
 /// A message on the channel from the app thread.
@@ -135,4 +164,8 @@ pub enum Event {
     Gc(GcRecord),
     /// The loop turned. Boxed, so that messages stay small in the channel.
     Tick(Box<TickReading>),
+    /// The app thread is frozen at this instant.
+    Mark(Mark),
+    /// What the known sites have made, as of the last tick.
+    Sites(Box<[SiteCount]>),
 }

@@ -12,6 +12,7 @@ pub mod estimate;
 pub mod event;
 pub mod in_flight;
 mod monitor;
+pub mod observation;
 pub mod report;
 pub mod route_table;
 pub mod stats;

@@ -6,6 +6,7 @@ use crate::attribution::{Attribution, Findings, judge};
 use crate::config::Config;
 use crate::event::{Event, GcKind, Nanos, RequestRecord, RouteId, TickReading};
 use crate::number;
+use crate::observation::{Census, Floor, ProcessCounts, SiteInfo};
 use crate::report::{self, Cost, Leak, ProcessIdentity, Report, Verdict};
 use crate::route_table::RouteTable;
 use crate::stats::{self, GcStats, HeapStats, InFlight, RouteStats, Stats};
@@ -108,7 +109,29 @@ impl Monitor {
                 self.attribution.ticked(tick);
                 self.tick = Some(**tick);
             }
+            Event::Mark(mark) => self.attribution.marked(*mark),
+            Event::Sites(counts) => self.attribution.counted(counts),
         }
+    }
+
+    /// What a shadow counted; `false` when its mark is not among the last 16.
+    pub fn floor(&mut self, floor: &Floor) -> bool {
+        self.attribution.floor(floor)
+    }
+
+    /// What a walk of the heap found; `false` when its mark is not among the last 16.
+    pub fn census(&mut self, census: &Census) -> bool {
+        self.attribution.census(census)
+    }
+
+    /// A site, before its first count; `false` when there are 256 others.
+    pub fn site(&mut self, id: u32, info: SiteInfo) -> bool {
+        self.attribution.site(id, info)
+    }
+
+    /// Numbers of the process, each second.
+    pub fn process(&mut self, process: &ProcessCounts) {
+        self.attribution.process(process);
     }
 
     fn finished(&mut self, record: &RequestRecord) {
@@ -282,3 +305,5 @@ impl Monitor {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod witness_tests;

@@ -84,7 +84,8 @@ pub struct Leak {
     pub routes: Vec<String>,
     /// `collection`, `listener`, `timer`, `closure`, `native` or `unknown`.
     pub kind: String,
-    /// `heap`, `external`, `listeners` or `timers`: what `per_request` counts.
+    /// `heap`, `external`, `arrayBuffers`, `native`, `listeners`, `timers`, `handles`, `descriptors`, `inFlight` or
+    /// `globals`: what `per_request` counts.
     pub resource: String,
     /// 0 to 1: one minus the share of resamples in which the route keeps nothing.
     pub confidence: f64,
@@ -97,8 +98,31 @@ pub struct Leak {
     /// Time until the limit at the present rate, ms; only for heap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_to_limit_ms: Option<u64>,
+    /// Whose code keeps it, as far as the evidence carries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub culprit: Option<Culprit>,
     /// Independent observations, each with its own estimate.
     pub evidence: Vec<Evidence>,
+}
+
+/// The code behind a leak.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Culprit {
+    /// Package; absent for the application's own files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// File or URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Line from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// Function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+    /// From a root of the heap to what is kept; empty when no walk was made.
+    pub retaining_path: Vec<String>,
 }
 
 /// A number with its 95 % interval.
@@ -111,7 +135,7 @@ pub struct Estimate {
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// `bytes`, `listeners` or `timers`.
+    /// `bytes`, or what is counted: `listeners`, `timers`, `handles`, `descriptors`, `requests`, `keys`, `objects`.
     pub unit: String,
 }
 
@@ -131,8 +155,11 @@ pub struct Growth {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
-    /// `floor-regression`, `listener-regression` or `timer-regression`.
+    /// `floor-regression` (any resource that is read as one number), `watched-requests`, `listener-sites`,
+    /// `timer-sites`, `heap-samples`, `heap-snapshot` or `heap-walk`.
     pub by: String,
+    /// What it counts: a resource, or the class of objects that a walk found.
+    pub of: String,
     /// What it says.
     pub per_request: Estimate,
     /// Observations it rests on.

@@ -1,5 +1,6 @@
 //! The stats' types: `leakprobe.stats/1`, what `probe.stats()` returns.
 
+use crate::attribution::Resource;
 use crate::report::{Cost, Estimate};
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +94,19 @@ pub struct Kept {
     /// Live timers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timers: Option<Estimate>,
+}
+
+impl Kept {
+    /// The place of a resource's estimate; `None` for those that are only judged.
+    pub(crate) fn of(&mut self, resource: Resource) -> Option<&mut Option<Estimate>> {
+        match resource {
+            Resource::Heap => Some(&mut self.heap),
+            Resource::External => Some(&mut self.external),
+            Resource::Listeners => Some(&mut self.listeners),
+            Resource::Timers => Some(&mut self.timers),
+            _ => None,
+        }
+    }
 }
 
 /// A distribution of durations, ms; resolution 6 %.

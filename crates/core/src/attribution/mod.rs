@@ -4,13 +4,24 @@
 //! assumptions and the weaknesses are in `docs/design/attribution.md`.
 
 mod judge;
-mod series;
+mod kind;
+mod regression;
+mod resource;
+mod timeline;
+mod witness;
 
-pub use judge::{Findings, Kind, judge};
-pub use series::{Series, Share};
+pub use judge::{Findings, judge};
+pub use kind::Kind;
+pub use regression::Share;
+pub use resource::Resource;
 
-use crate::event::{GcKind, GcRecord, RouteId, TickReading};
+use crate::event::{GcKind, GcRecord, Mark, RouteId, SiteCount, TickReading};
+use crate::observation::{Census, Floor, ProcessCounts, SiteInfo};
 use crate::report::Estimate;
+use regression::Observations;
+use std::collections::VecDeque;
+use timeline::{Counts, Point, Timeline};
+use witness::{Holders, Sites, WatchedRequests};
 
 /// Ticks come four times a second; growth of counts is looked at once a second at most.
 const COUNT_GAP_NS: u64 = 1_000_000_000;
@@ -18,76 +29,33 @@ const COUNT_GAP_NS: u64 = 1_000_000_000;
 const PAIR_NS: u64 = 20_000_000;
 /// Collections that follow each other closely are one floor.
 const FLOOR_GAP_NS: u64 = 300_000_000;
+/// Marks whose floor or census may still come.
+const OPEN_MARKS: usize = 16;
+/// Holders of one census that are kept.
+pub const HOLDERS: usize = 512;
+/// Sites that are kept.
+pub const SITES: usize = 256;
 
-/// What can grow.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Resource {
-    /// Used heap after a major collection.
-    Heap,
-    /// External memory after a major collection.
-    External,
-    /// Listeners on shared emitters.
-    Listeners,
-    /// Live timers.
-    Timers,
-}
-
-impl Resource {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Heap, Self::External, Self::Listeners, Self::Timers];
-
-    /// Its name in the report.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Heap => "heap",
-            Self::External => "external",
-            Self::Listeners => "listeners",
-            Self::Timers => "timers",
-        }
-    }
-
-    /// The unit of what is kept per request.
-    pub fn unit(self) -> &'static str {
-        match self {
-            Self::Heap | Self::External => "bytes",
-            Self::Listeners => "listeners",
-            Self::Timers => "timers",
-        }
-    }
-
-    /// Who says so.
-    pub fn witness(self) -> &'static str {
-        match self {
-            Self::Heap | Self::External => "floor-regression",
-            Self::Listeners => "listener-regression",
-            Self::Timers => "timer-regression",
-        }
-    }
-
-    /// Less than this per request is not worth a person's time: a closure or an array entry takes 32 to 64 bytes.
-    pub(crate) fn least_per_request(self) -> f64 {
-        match self {
-            Self::Heap => 64.0,
-            Self::External => 256.0,
-            Self::Listeners | Self::Timers => 0.02,
-        }
-    }
-
-    /// Less than this in all is within what compiled code and caches move by themselves.
-    pub(crate) fn least_total(self) -> f64 {
-        match self {
-            Self::Heap => 128.0 * 1024.0,
-            Self::External => 512.0 * 1024.0,
-            Self::Listeners | Self::Timers => 20.0,
-        }
-    }
+#[derive(Debug)]
+struct OpenMark {
+    mark: Mark,
+    counts: Counts,
 }
 
 /// The observations of all resources.
 #[derive(Debug)]
 pub struct Attribution {
-    finished: Vec<u64>,
-    series: [Series; 4],
+    finished: Vec<u32>,
+    marks: VecDeque<OpenMark>,
+    /// What shadows counted, or the second of two collections in a row.
+    exact: Timeline,
+    /// V8's own major collections: they keep what was allocated while they marked.
+    natural: Timeline,
+    /// Counts that need no collection.
+    counts: Timeline,
+    holders: Holders,
+    sites: Sites,
+    watched: WatchedRequests,
     warm_up_until_ns: u64,
     forced_floors: bool,
     last_major_ns: u64,
@@ -96,14 +64,19 @@ pub struct Attribution {
 impl Attribution {
     /// Nothing observed yet; readings before `warm_up_until_ns` on the clock are left out.
     ///
-    /// With `forced_floors` only the second of two collections in a row is a floor. A collection that ends incremental
-    /// marking keeps what was allocated while it marked, which is most where a route makes most garbage: such floors
-    /// blamed healthy routes.
+    /// With `forced_floors` the second of two collections in a row is an exact floor, and no other collection is one. A
+    /// collection that ends incremental marking keeps what was allocated while it marked, which is most where a route
+    /// makes most garbage: such floors blamed healthy routes.
     pub fn new(warm_up_until_ns: u64, forced_floors: bool) -> Self {
-        let gaps = [FLOOR_GAP_NS, FLOOR_GAP_NS, COUNT_GAP_NS, COUNT_GAP_NS];
         Self {
             finished: Vec::new(),
-            series: gaps.map(Series::new),
+            marks: VecDeque::new(),
+            exact: Timeline::new(FLOOR_GAP_NS),
+            natural: Timeline::new(FLOOR_GAP_NS),
+            counts: Timeline::new(COUNT_GAP_NS),
+            holders: Holders::default(),
+            sites: Sites::default(),
+            watched: WatchedRequests::default(),
             warm_up_until_ns,
             forced_floors,
             last_major_ns: 0,
@@ -117,7 +90,7 @@ impl Attribution {
             self.finished.resize(index + 1, 0);
         }
         if let Some(count) = self.finished.get_mut(index) {
-            *count += 1;
+            *count = count.wrapping_add(1);
         }
     }
 
@@ -129,83 +102,154 @@ impl Attribution {
         let began_ns = gc.ended.0.saturating_sub(gc.pause_ns);
         let second = self.last_major_ns > 0 && began_ns.saturating_sub(self.last_major_ns) <= PAIR_NS;
         self.last_major_ns = gc.ended.0;
-        if self.forced_floors && !second {
+        if gc.ended.0 < self.warm_up_until_ns || (self.forced_floors && !second) {
             return;
         }
-        self.read(Resource::Heap, gc.ended.0, Some(gc.heap_after));
-        self.read(Resource::External, gc.ended.0, Some(gc.external_after));
+        let timeline = if self.forced_floors { &mut self.exact } else { &mut self.natural };
+        if let Some(point) = timeline.at(gc.ended.0, || self.finished.as_slice().into()) {
+            point.set(Resource::Heap, Some(gc.heap_after));
+            point.set(Resource::External, Some(gc.external_after));
+        }
     }
 
     /// A tick.
     pub fn ticked(&mut self, tick: &TickReading) {
-        self.read(Resource::Listeners, tick.at.0, tick.listeners.map(u64::from));
-        self.read(Resource::Timers, tick.at.0, tick.timers.map(u64::from));
+        if let Some(point) = self.count(tick.at.0) {
+            point.in_flight = Some(tick.in_flight);
+            point.set(Resource::InFlight, Some(u64::from(tick.in_flight)));
+            point.set(Resource::Listeners, tick.listeners.map(u64::from));
+            point.set(Resource::Timers, tick.timers.map(u64::from));
+            point.set(Resource::Handles, tick.handles.map(u64::from));
+            point.set(Resource::Globals, tick.global_keys.map(u64::from));
+        }
+    }
+
+    /// Numbers of the process.
+    pub fn process(&mut self, process: &ProcessCounts) {
+        // They come a little before or after the tick of their second: one point for both.
+        let near = self.counts.last().map(|last| last.at_ns);
+        let at_ns = near.filter(|at| process.at.0.saturating_sub(*at) < COUNT_GAP_NS).unwrap_or(process.at.0);
+        if let Some(point) = self.count(at_ns) {
+            point.set(Resource::Native, process.private_native);
+            point.set(Resource::Descriptors, process.descriptors.map(u64::from));
+        }
+    }
+
+    /// What the sites have made, as of the last tick.
+    pub fn counted(&mut self, counts: &[SiteCount]) {
+        let Some(at_ns) = self.counts.last().map(|last| last.at_ns) else { return };
+        let counts = self.sites.known(counts);
+        if let Some(point) = self.count(at_ns) {
+            point.sites = counts;
+        }
+    }
+
+    /// A site, before its first count; `false` when there is no room for it.
+    pub fn site(&mut self, id: u32, info: SiteInfo) -> bool {
+        self.sites.add(id, info)
+    }
+
+    /// An instant for which a floor or a census may come.
+    pub fn marked(&mut self, mark: Mark) {
+        if self.marks.len() >= OPEN_MARKS {
+            self.marks.pop_front();
+        }
+        self.marks.push_back(OpenMark { mark, counts: self.finished.as_slice().into() });
+    }
+
+    /// What a shadow counted; `false` when its mark is not known.
+    pub fn floor(&mut self, floor: &Floor) -> bool {
+        let warm = self.warm_up_until_ns;
+        let Some(point) = self.exact_point(floor.mark) else { return false };
+        point.set(Resource::Heap, Some(floor.heap_used));
+        point.set(Resource::External, Some(floor.external));
+        point.set(Resource::ArrayBuffers, Some(floor.array_buffers));
+        if point.at_ns >= warm {
+            self.watched.read(&floor.watched);
+        }
+        true
+    }
+
+    /// What a walk found; `false` when its mark is not known.
+    pub fn census(&mut self, census: &Census) -> bool {
+        let held = self.holders.read(&census.holders);
+        let Some(point) = self.exact_point(census.mark) else { return false };
+        point.holders = Some(held);
+        let alive = self.exact.points().filter_map(|point| point.holders.as_deref()).flatten();
+        self.holders.forget_all_but(alive.map(|held| held.signature));
+        true
+    }
+
+    /// The floors that count: exact ones when there are any, and natural ones without them.
+    ///
+    /// They are never mixed: a natural floor is higher by what was allocated while the collection marked.
+    fn floors(&self) -> &Timeline {
+        if self.exact.len() > 0 { &self.exact } else { &self.natural }
+    }
+
+    /// The timeline that has the readings of a resource.
+    fn timeline(&self, resource: Resource) -> &Timeline {
+        match resource {
+            Resource::Heap | Resource::External | Resource::ArrayBuffers => self.floors(),
+            _ => &self.counts,
+        }
     }
 
     /// The observations of one resource.
-    pub fn series(&self, resource: Resource) -> Option<&Series> {
-        self.series.get(resource as usize)
+    pub(crate) fn observations(&self, resource: Resource) -> Observations<'_> {
+        Observations::new(self.timeline(resource), |point| point.level(resource))
+    }
+
+    /// The last reading of a resource.
+    pub fn last(&self, resource: Resource) -> Option<f64> {
+        self.timeline(resource).points().rev().find_map(|point| point.level(resource))
     }
 
     /// Memory held, bytes.
     pub fn bytes(&self) -> usize {
-        self.finished.capacity() * 8 + self.series.iter().map(Series::bytes).sum::<usize>()
+        let marks: usize = self.marks.iter().map(|open| open.counts.len() * 4).sum();
+        let timelines = [&self.exact, &self.natural, &self.counts];
+        self.finished.capacity() * 4
+            + marks
+            + timelines.into_iter().map(Timeline::bytes).sum::<usize>()
+            + self.holders.bytes()
+            + self.sites.bytes()
     }
 
-    fn read(&mut self, resource: Resource, at_ns: u64, value: Option<u64>) {
+    fn count(&mut self, at_ns: u64) -> Option<&mut Point> {
         if at_ns < self.warm_up_until_ns {
-            return;
+            return None;
         }
-        if let (Some(value), Some(series)) = (value, self.series.get_mut(resource as usize)) {
-            series.read(at_ns, value, &self.finished);
+        self.counts.at(at_ns, || self.finished.as_slice().into())
+    }
+
+    /// The exact point of an open mark; during the warm-up there is none.
+    fn exact_point(&mut self, id: u32) -> Option<&mut Point> {
+        let open = self.marks.iter().rev().find(|open| open.mark.id == id)?;
+        let at_ns = open.mark.at.0;
+        if at_ns < self.warm_up_until_ns {
+            return None;
         }
+        self.exact.of_mark(id, at_ns, || {
+            let mut point = Point::new(at_ns, open.counts.clone());
+            point.mark = Some(id);
+            point.in_flight = Some(open.mark.in_flight);
+            point
+        })
     }
 }
 
 /// A share as the report's estimate.
-pub(crate) fn estimate(share: &Share, resource: Resource) -> Estimate {
+pub(crate) fn estimate(share: &Share, unit: &str) -> Estimate {
     // What the solver leaves of a zero is no number to show.
     let tidy = |value: f64| if value.abs() < 1e-6 { 0.0 } else { value };
     Estimate {
         value: tidy(share.interval.value),
         low: tidy(share.interval.low),
         high: tidy(share.interval.high),
-        unit: resource.unit().to_owned(),
+        unit: unit.to_owned(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::Nanos;
-
-    fn major(ended_ms: u64, heap_after: u64) -> GcRecord {
-        GcRecord {
-            kind: GcKind::Major,
-            ended: Nanos::from_ms(ended_ms),
-            pause_ns: 10_000_000,
-            heap_before: None,
-            heap_after,
-            external_after: 0,
-        }
-    }
-
-    fn floors(forced: bool) -> Option<(usize, Option<u64>)> {
-        let mut attribution = Attribution::new(0, forced);
-        for (ended_ms, heap_after) in [(1_000, 900), (1_011, 500), (1_700, 9_000), (2_000, 950), (2_012, 510)]
-        {
-            attribution.collected(&major(ended_ms, heap_after));
-        }
-        attribution.series(Resource::Heap).map(|series| (series.len(), series.last()))
-    }
-
-    #[test]
-    fn with_forced_floors_only_the_second_of_a_pair_counts() {
-        assert_eq!(floors(true), Some((1, Some(510))));
-    }
-
-    #[test]
-    fn without_them_every_major_collection_that_is_not_too_close_counts() {
-        assert_eq!(floors(false), Some((2, Some(950))));
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use super::*;
 use crate::config::{Condition, Trigger};
 use crate::event::{Outcome, RequestRecord};
 
-fn config(triggers: Vec<Trigger>) -> Config {
+pub(super) fn config(triggers: Vec<Trigger>) -> Config {
     Config { max_routes: 500, window_ms: 1_000, warm_up_ms: 0, forced_floors: false, triggers }
 }
 

@@ -1,12 +1,10 @@
-//! One resource's observations, and the regression over them.
+//! The regression of one series of levels on the requests of each route.
 
+use super::timeline::{Point, Timeline};
 use crate::estimate::{Interval, Problem, interval, solve};
 use crate::event::RouteId;
 use crate::number;
-use std::collections::VecDeque;
 
-/// Observations kept.
-const ROWS: usize = 128;
 /// Routes told apart in one regression; the rest are one column.
 const COLUMNS: usize = 48;
 /// Fewer requests than this in all say nothing of a route.
@@ -19,17 +17,8 @@ const SEED: u64 = 0x1ea4;
 const SAME_DIRECTION: f64 = 0.998;
 /// Residuals beyond this many robust deviations get less weight (Huber).
 const HUBER: f64 = 2.0;
-/// Fewer observations than this are not judged.
+/// Fewer intervals between readings than this are not judged.
 pub(crate) const LEAST_ROWS: usize = 8;
-
-/// Growth between two readings, and the requests meanwhile.
-#[derive(Clone, Debug)]
-struct Row {
-    from_ns: u64,
-    ns: u64,
-    growth: f64,
-    requests: Vec<(u16, u32)>,
-}
 
 /// The share of one route, or of a group that cannot be told apart.
 #[derive(Clone, Debug)]
@@ -46,76 +35,42 @@ pub struct Share {
     pub requests: u64,
 }
 
-/// Observations of one resource.
+/// Levels of one series, and the points they were read at.
 #[derive(Debug)]
-pub struct Series {
-    gap_ns: u64,
-    last: Option<(u64, u64, Vec<u64>)>,
-    rows: VecDeque<Row>,
+pub(crate) struct Observations<'a> {
+    points: Vec<(&'a Point, f64)>,
 }
 
-impl Series {
-    /// Readings closer than `gap_ns` to the last one taken are skipped.
-    pub fn new(gap_ns: u64) -> Self {
-        Self { gap_ns, last: None, rows: VecDeque::new() }
+impl<'a> Observations<'a> {
+    /// The points that have this level.
+    pub(crate) fn new(timeline: &'a Timeline, level: impl Fn(&Point) -> Option<f64>) -> Self {
+        let points = timeline.points();
+        Self { points: points.filter_map(|point| Some((point, level(point)?))).collect() }
     }
 
-    /// A reading, with how many requests of each route have ended by then.
-    pub fn read(&mut self, at_ns: u64, value: u64, finished: &[u64]) {
-        if let Some((last_ns, last, before)) = &self.last {
-            if at_ns.saturating_sub(*last_ns) < self.gap_ns {
-                return;
-            }
-            let requests = finished
-                .iter()
-                .enumerate()
-                .filter_map(|(route, now)| {
-                    let ended = now - before.get(route).copied().unwrap_or(0);
-                    Some((u16::try_from(route).ok()?, u32::try_from(ended).ok()?))
-                        .filter(|(_, ended)| *ended > 0)
-                })
-                .collect();
-            self.rows.push_back(Row {
-                from_ns: *last_ns,
-                ns: at_ns - last_ns,
-                growth: number(value) - number(*last),
-                requests,
-            });
-            if self.rows.len() > ROWS {
-                self.rows.pop_front();
-            }
-        }
-        self.last = Some((at_ns, value, finished.to_vec()));
-    }
-
-    /// How many observations there are.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+    /// How many intervals between readings there are.
+    pub(crate) fn rows(&self) -> usize {
+        self.points.len().saturating_sub(1)
     }
 
     /// When the observations begin, and how long they last, ns.
-    pub fn span_ns(&self) -> (u64, u64) {
-        (self.rows.front().map_or(0, |row| row.from_ns), self.rows.iter().map(|row| row.ns).sum())
+    pub(crate) fn span_ns(&self) -> (u64, u64) {
+        let at = |point: Option<&(&Point, f64)>| point.map_or(0, |(point, _)| point.at_ns);
+        let (first, last) = (at(self.points.first()), at(self.points.last()));
+        (first, last - first)
     }
 
     /// Growth over all observations.
-    pub fn growth(&self) -> f64 {
-        self.rows.iter().map(|row| row.growth).sum()
-    }
-
-    /// The last reading.
-    pub fn last(&self) -> Option<u64> {
-        self.last.as_ref().map(|(_, value, _)| *value)
+    pub(crate) fn growth(&self) -> f64 {
+        match (self.points.first(), self.points.last()) {
+            (Some((_, first)), Some((_, last))) => last - first,
+            _ => 0.0,
+        }
     }
 
     /// Each route's share; `None` with too few observations.
-    pub fn shares(&self) -> Option<Vec<Share>> {
-        if self.rows.len() < LEAST_ROWS {
+    pub(crate) fn shares(&self) -> Option<Vec<Share>> {
+        if self.rows() < LEAST_ROWS {
             return None;
         }
         let groups = self.groups();
@@ -123,7 +78,7 @@ impl Series {
         let weights = huber(&problem);
         let intervals = interval(&problem, &weights, RESAMPLES, SEED);
         // A row of weight 0 is not there.
-        let half = self.rows.len() / 2;
+        let half = self.rows() / 2;
         let only = |keep: &dyn Fn(usize) -> bool| -> Vec<f64> {
             let weights = weights.iter().enumerate();
             weights.map(|(row, weight)| if keep(row) { *weight } else { 0.0 }).collect()
@@ -136,72 +91,78 @@ impl Series {
                 .zip(intervals)
                 .zip(earlier.into_iter().zip(later))
                 .map(|((routes, interval), (earlier, later))| {
-                    let requests = self.requests_of(&routes);
+                    let requests = routes.iter().map(|route| self.requests(*route)).sum();
                     Share { routes, interval, earlier, later, requests }
                 })
                 .collect(),
         )
     }
 
-    /// Memory held, bytes.
-    pub fn bytes(&self) -> usize {
-        let rows: usize = self.rows.iter().map(|row| size_of::<Row>() + row.requests.capacity() * 8).sum();
-        rows + self.last.as_ref().map_or(0, |(_, _, counts)| counts.capacity() * 8)
-    }
-
-    fn requests_of(&self, routes: &[RouteId]) -> u64 {
-        let all = self.rows.iter().flat_map(|row| &row.requests);
-        all.filter(|(route, _)| routes.contains(&RouteId(*route))).map(|(_, ended)| u64::from(*ended)).sum()
+    /// Requests of a route between the first and the last point.
+    fn requests(&self, route: RouteId) -> u64 {
+        match (self.points.first(), self.points.last()) {
+            (Some((first, _)), Some((last, _))) => u64::from(ended(first, last, usize::from(route.0))),
+            _ => 0,
+        }
     }
 
     /// The columns: routes with enough requests, those alike in one group.
     fn groups(&self) -> Vec<Vec<RouteId>> {
-        let mut totals = std::collections::BTreeMap::<u16, u64>::new();
-        for (route, ended) in self.rows.iter().flat_map(|row| &row.requests) {
-            *totals.entry(*route).or_default() += u64::from(*ended);
-        }
-        let mut busiest: Vec<(u16, u64)> =
-            totals.into_iter().filter(|(_, total)| *total >= LEAST_REQUESTS).collect();
+        let routes = self.points.last().map_or(0, |(last, _)| last.counts.len());
+        let mut busiest: Vec<(RouteId, u64)> = (0..routes)
+            .filter_map(|route| Some(RouteId(u16::try_from(route).ok()?)))
+            .map(|route| (route, self.requests(route)))
+            .filter(|(_, total)| *total >= LEAST_REQUESTS)
+            .collect();
         busiest.sort_by_key(|(route, total)| (std::cmp::Reverse(*total), *route));
         busiest.truncate(COLUMNS);
 
         let mut groups: Vec<(Vec<f64>, Vec<RouteId>)> = Vec::new();
         for (route, _) in busiest {
-            let column = self.column(&[RouteId(route)]);
+            let column = self.column(&[route]);
             match groups.iter_mut().find(|(other, _)| cosine(other, &column) > SAME_DIRECTION) {
-                Some((_, routes)) => routes.push(RouteId(route)),
-                None => groups.push((column, vec![RouteId(route)])),
+                Some((_, routes)) => routes.push(route),
+                None => groups.push((column, vec![route])),
             }
         }
         groups.into_iter().map(|(_, routes)| routes).collect()
     }
 
     fn column(&self, routes: &[RouteId]) -> Vec<f64> {
-        self.rows
-            .iter()
-            .map(|row| {
-                let counts = row.requests.iter().filter(|(route, _)| routes.contains(&RouteId(*route)));
-                counts.map(|(_, ended)| f64::from(*ended)).sum()
+        self.intervals()
+            .map(|((before, _), (after, _))| {
+                let each = routes.iter().map(|route| ended(before, after, usize::from(route.0)));
+                each.map(f64::from).sum()
             })
             .collect()
+    }
+
+    fn intervals(&self) -> impl Iterator<Item = (&(&'a Point, f64), &(&'a Point, f64))> {
+        self.points.iter().zip(self.points.iter().skip(1))
     }
 
     /// A column per group, then one for all other requests, then one for time (drift).
     fn problem(&self, groups: &[Vec<RouteId>]) -> Problem {
         let columns: Vec<Vec<f64>> = groups.iter().map(|routes| self.column(routes)).collect();
         let x = self
-            .rows
-            .iter()
+            .intervals()
             .enumerate()
-            .map(|(index, row)| {
+            .map(|(index, ((before, _), (after, _)))| {
                 let counts = columns.iter().map(|column| column.get(index).copied().unwrap_or(0.0));
                 let told: f64 = counts.clone().sum();
-                let all: f64 = row.requests.iter().map(|(_, ended)| f64::from(*ended)).sum();
-                counts.chain([all - told, number(row.ns) / 1e9]).collect()
+                let all: f64 =
+                    (0..after.counts.len()).map(|route| f64::from(ended(before, after, route))).sum();
+                counts.chain([all - told, number(after.at_ns - before.at_ns) / 1e9]).collect()
             })
             .collect();
-        Problem { y: self.rows.iter().map(|row| row.growth).collect(), x, free: 0 }
+        Problem { y: self.intervals().map(|((_, before), (_, after))| after - before).collect(), x, free: 0 }
     }
+}
+
+/// Requests of a route that ended between two points.
+fn ended(before: &Point, after: &Point, route: usize) -> u32 {
+    let count = |point: &Point| point.counts.get(route).copied().unwrap_or(0);
+    count(after).wrapping_sub(count(before))
 }
 
 /// Weights that give outliers less say: residuals of a first fit against their median absolute deviation.
