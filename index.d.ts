@@ -327,6 +327,19 @@ export interface Leak {
   evidence: Array<{ by: string, [detail: string]: unknown }>
 }
 
+/** A usual suspect, judged over the life of the process: the last quarter of it against the first. */
+export interface Hypothesis {
+  /** Its name. */
+  name: 'js-heap-leak' | 'native-leak' | 'handle-leak' | 'malloc-fragmentation' | 'v8-fragmentation' | 'page-faults' | 'gc-pressure' |
+    'heap-limit' | 'cgroup-limit' | 'cpu' | 'blocked-event-loop' | 'load-increase'
+  /** What the numbers say. */
+  state: 'ruled out' | 'supported' | 'not enough data'
+  /** One sentence with the number. */
+  because: string
+  /** The numbers, by name with their unit: bytes, shares of 1, counts, or per second. */
+  numbers: Record<string, number>
+}
+
 /** What {@link Probe.report} returns. */
 export interface Report {
   /** `leakprobe.report/1`. */
@@ -352,8 +365,8 @@ export interface Report {
   leaks: Leak[]
   /** Routes that got slower; empty in this version. */
   slowdowns: unknown[]
-  /** Hypotheses ruled out or supported; empty in this version. */
-  hypotheses: unknown[]
+  /** The usual suspects, each judged by its own numbers; what each means is in docs/hypotheses.md. */
+  hypotheses: Hypothesis[]
   /** The routes with the most requests, at most 50. */
   routes: RouteStats[]
   /** What the probe itself cost. */

@@ -230,7 +230,7 @@ function nativeOptions (options) {
     directory: options.directory || null,
     reportFile: options.reportFile || null,
     node: process.version,
-    core: { maxRoutes, windowMs, warmUpMs, triggers, forcedFloors: options.floors === 'forced' }
+    core: { maxRoutes, windowMs, warmUpMs, triggers, tickMs: options.tickMs, forcedFloors: options.floors === 'forced' }
   })
 }
 

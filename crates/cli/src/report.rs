@@ -4,7 +4,8 @@ use crate::find;
 use crate::render::{Paint, bytes, clean, digits, duration, estimate, shorten, table};
 use crate::{Terminal, Unreadable};
 use leakprobe_core::Report;
-use leakprobe_core::report::{Estimate, Leak, Verdict};
+use leakprobe_core::hypothesis::State;
+use leakprobe_core::report::{Culprit, Estimate, Leak, Verdict};
 use leakprobe_core::stats::{Kept, RouteStats};
 use std::fmt::Write;
 use std::path::Path;
@@ -63,6 +64,7 @@ pub(crate) fn render(report: &Report, terminal: Terminal) -> String {
         text.push('\n');
         text.push_str(&routes_table(report, terminal, &paint));
     }
+    text.push_str(&hypotheses(report, &paint));
     let missing: Vec<String> = process
         .capabilities
         .iter()
@@ -80,6 +82,27 @@ pub(crate) fn render(report: &Report, terminal: Terminal) -> String {
     text.push('\n');
     text.push_str(&paint.dim(&cost(report)));
     text.push('\n');
+    text
+}
+
+/// What is so, what is not, and what cannot be said; those in a line, for there is nothing to read in them.
+fn hypotheses(report: &Report, paint: &Paint) -> String {
+    let of = |state: State| report.hypotheses.iter().filter(move |one| one.state == state);
+    let mut text = String::new();
+    for (title, state) in [("what the numbers support", State::Supported), ("ruled out", State::RuledOut)] {
+        if of(state).next().is_some() {
+            let _ = writeln!(text, "\n{}", paint.dim(title));
+        }
+        for one in of(state) {
+            let name = format!("{:<20}", clean(&one.name));
+            let name = if state == State::Supported { paint.red(&name) } else { name };
+            let _ = writeln!(text, "  {name}  {}", clean(&one.because));
+        }
+    }
+    let unknown: Vec<String> = of(State::NotEnoughData).map(|one| clean(&one.name)).collect();
+    if !unknown.is_empty() && unknown.len() < report.hypotheses.len() {
+        let _ = writeln!(text, "{}", paint.dim(&format!("  not enough data for {}", unknown.join(", "))));
+    }
     text
 }
 
@@ -126,15 +149,36 @@ fn leak_text(leak: &Leak, paint: &Paint) -> String {
     if let Some(ms) = leak.time_to_limit_ms {
         let _ = writeln!(text, "  at this rate the heap limit is reached in {}", duration(number(ms)));
     }
+    if let Some(culprit) = &leak.culprit {
+        text.push_str(&culprit_text(culprit));
+    }
     for evidence in &leak.evidence {
         let _ = writeln!(
             text,
-            "  {}: {} over {} observations, {} requests",
+            "  {}, {}: {} over {} observations, {} requests",
             evidence.by,
+            clean(&evidence.of),
             estimate(&evidence.per_request),
             evidence.intervals,
             evidence.requests
         );
+    }
+    text
+}
+
+fn culprit_text(culprit: &Culprit) -> String {
+    let place = culprit.file.as_ref().map(|file| match culprit.line {
+        Some(line) => format!("{file}:{line}"),
+        None => file.clone(),
+    });
+    let parts: Vec<String> =
+        [&culprit.package, &culprit.function, &place].into_iter().flatten().map(|part| clean(part)).collect();
+    let mut text = String::new();
+    if !parts.is_empty() {
+        let _ = writeln!(text, "  kept by {}", parts.join(", "));
+    }
+    if !culprit.retaining_path.is_empty() {
+        let _ = writeln!(text, "    {}", clean(&culprit.retaining_path.join(" → ")));
     }
     text
 }
@@ -210,7 +254,8 @@ mod tests {
 
     const REPORT: &str = r#"{"schema":"leakprobe.report/1","process":{"pid":7,"startedAt":"2026-01-01T00:00:00.000Z","uptimeMs":90000,"node":"v20.0.0","service":"mail","capabilities":{"gc":{"state":"native","because":"x"},"freeze":{"state":"absent","because":"not built"}}},
 "verdict":"leaking","leaks":[{"id":"1f","route":"GET /mails/:customer","routes":["GET /mails/:customer"],"kind":"unknown","resource":"heap","confidence":0.99,"since":"2026-01-01T00:00:10.000Z","perRequest":{"value":1034,"low":980,"high":1090,"unit":"bytes"},"growth":{"perHour":3600000,"total":80000,"unit":"bytes"},"timeToLimitMs":7200000,
-"evidence":[{"by":"floor-regression","perRequest":{"value":1034,"low":980,"high":1090,"unit":"bytes"},"intervals":30,"requests":800}]}],"slowdowns":[],"hypotheses":[],
+"culprit":{"package":"handlebars","file":"node_modules/handlebars/lib/cache.js","line":12,"function":"remember","retainingPath":["module lib/cache.js","templates (Map)","Template"]},"evidence":[{"by":"floor-regression","of":"heap","perRequest":{"value":1034,"low":980,"high":1090,"unit":"bytes"},"intervals":30,"requests":800}]}],"slowdowns":[],
+"hypotheses":[{"name":"gc-pressure","state":"ruled out","because":"collections take 0.8 % of the time, 0.7 % at first","numbers":{"share":0.008}},{"name":"cpu","state":"not enough data","because":"-","numbers":{}},{"name":"js-heap-leak","state":"supported","because":"it rises","numbers":{}}],
 "routes":[{"route":"GET /mails/:customer","requests":800,"aborted":0,"upgraded":0,"failed":0,"durationMs":{"count":800,"p50":12.5,"p95":40,"p99":50,"max":60,"mean":15},"threadMs":1,"overlap":1,"heapDelta":1,"allocated":1,"externalDelta":0,"kept":{"heap":{"value":1034,"low":980,"high":1090,"unit":"bytes"}}},
 {"route":"GET /\u001b[2J","requests":5,"aborted":0,"upgraded":0,"failed":0,"threadMs":1,"overlap":1,"heapDelta":1,"allocated":1,"externalDelta":0}],
 "cost":{"perRequestNs":1500,"cpuMs":120,"bytes":2500000,"freezes":0,"pauseMs":{"max":4,"total":44},"dropped":{"queue":0}}}"#;
@@ -222,12 +267,21 @@ mail · pid 7 · node v20.0.0 · since 2026-01-01T00:00:00.000Z (90.0 s)
 GET /mails/:customer keeps 1.03 kB (0.98–1.09) per request
   kind unknown, confidence 0.99, since 2026-01-01T00:00:10.000Z; 80.0 kB so far, 3.60 MB an hour
   at this rate the heap limit is reached in 2.00 h
-  floor-regression: 1.03 kB (0.98–1.09) over 30 observations, 800 requests
+  kept by handlebars, remember, node_modules/handlebars/lib/cache.js:12
+    module lib/cache.js → templates (Map) → Template
+  floor-regression, heap: 1.03 kB (0.98–1.09) over 30 observations, 800 requests
 
   route                 requests      p50      p95     kept per request  listeners  timers
   GET /mails/:customer       800  12.5 ms  40.0 ms  1.03 kB (0.98–1.09)          –       –
   GET /\u{fffd}[2J                    5        –        –                    –          –       –
   · nothing that can be told from zero   – not enough data
+
+what the numbers support
+  js-heap-leak          it rises
+
+ruled out
+  gc-pressure           collections take 0.8 % of the time, 0.7 % at first
+  not enough data for cpu
 
 not everything is measured natively here:
   freeze: absent, not built

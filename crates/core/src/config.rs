@@ -14,11 +14,19 @@ pub struct Config {
     pub window_ms: u64,
     /// Readings of this long after the start are kept out of the attribution, ms.
     pub warm_up_ms: u64,
+    /// The event loop's sign of life comes this often, ms.
+    #[serde(default = "tick_ms")]
+    pub tick_ms: u64,
     /// The app collects twice in a row for a floor; then no other collection is one.
     #[serde(default)]
     pub forced_floors: bool,
     /// The triggers.
     pub triggers: Vec<Trigger>,
+}
+
+/// The default of `tickMs`.
+const fn tick_ms() -> u64 {
+    250
 }
 
 /// A condition with its limits and what to do when it holds.

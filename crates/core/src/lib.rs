@@ -10,6 +10,7 @@ pub mod attribution;
 pub mod config;
 pub mod estimate;
 pub mod event;
+pub mod hypothesis;
 pub mod in_flight;
 mod monitor;
 pub mod observation;

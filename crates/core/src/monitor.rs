@@ -4,7 +4,8 @@
 
 use crate::attribution::{Attribution, Findings, judge};
 use crate::config::Config;
-use crate::event::{Event, GcKind, Nanos, RequestRecord, RouteId, TickReading};
+use crate::event::{Event, GcKind, GcRecord, Nanos, RequestRecord, RouteId, TickReading};
+use crate::hypothesis::{self, SystemReading};
 use crate::number;
 use crate::observation::{Census, Floor, ProcessCounts, SiteInfo};
 use crate::report::{self, Cost, Leak, ProcessIdentity, Report, Verdict};
@@ -52,6 +53,7 @@ pub struct Monitor {
     candidates: Vec<String>,
     gc: GcStats,
     tick: Option<TickReading>,
+    process: hypothesis::Process,
 }
 
 impl Monitor {
@@ -71,6 +73,7 @@ impl Monitor {
             candidates: Vec::new(),
             gc: GcStats::default(),
             tick: None,
+            process: hypothesis::Process::new(config.tick_ms),
             config,
             started,
             started_wall_ms,
@@ -91,22 +94,10 @@ impl Monitor {
     pub fn observe(&mut self, event: &Event) {
         match event {
             Event::Requests(records) => records.iter().for_each(|record| self.finished(record)),
-            Event::Gc(gc) => {
-                match gc.kind {
-                    GcKind::Minor => self.gc.minor += 1,
-                    GcKind::Major => {
-                        self.gc.major += 1;
-                        self.gc.floor = Some(gc.heap_after);
-                    }
-                    GcKind::Incremental | GcKind::WeakCallbacks => {}
-                }
-                let pause_ms = number(gc.pause_ns) / 1e6;
-                self.gc.pause_ms += pause_ms;
-                self.gc.max_pause_ms = self.gc.max_pause_ms.max(pause_ms);
-                self.attribution.collected(gc);
-            }
+            Event::Gc(gc) => self.collected(gc),
             Event::Tick(tick) => {
                 self.attribution.ticked(tick);
+                self.process.ticked(tick);
                 self.tick = Some(**tick);
             }
             Event::Mark(mark) => self.attribution.marked(*mark),
@@ -114,9 +105,31 @@ impl Monitor {
         }
     }
 
+    fn collected(&mut self, gc: &GcRecord) {
+        match gc.kind {
+            GcKind::Minor => self.gc.minor += 1,
+            GcKind::Major => {
+                self.gc.major += 1;
+                self.gc.floor = Some(gc.heap_after);
+            }
+            GcKind::Incremental | GcKind::WeakCallbacks => {}
+        }
+        let pause_ms = number(gc.pause_ns) / 1e6;
+        self.gc.pause_ms += pause_ms;
+        self.gc.max_pause_ms = self.gc.max_pause_ms.max(pause_ms);
+        self.attribution.collected(gc);
+        self.process.collected(gc);
+    }
+
     /// What a shadow counted; `false` when its mark is not among the last 16.
     pub fn floor(&mut self, floor: &Floor) -> bool {
+        self.process.floor(floor.heap_used);
         self.attribution.floor(floor)
+    }
+
+    /// The process from outside, each second: what the hypotheses are judged by.
+    pub fn system(&mut self, reading: &SystemReading) {
+        self.process.read(reading);
     }
 
     /// What a walk of the heap found; `false` when its mark is not among the last 16.
@@ -135,6 +148,7 @@ impl Monitor {
     }
 
     fn finished(&mut self, record: &RequestRecord) {
+        self.process.finished();
         let index = usize::from(record.route.0);
         if self.windows.len() <= index {
             self.windows.resize_with(index + 1, RouteWindows::default);
@@ -216,7 +230,7 @@ impl Monitor {
             verdict,
             leaks: self.findings.leaks.clone(),
             slowdowns: Vec::new(),
-            hypotheses: Vec::new(),
+            hypotheses: hypothesis::judge(self.process.history(), &self.findings.leaks),
             routes: self.route_stats(REPORTED_ROUTES),
             cost,
         }
@@ -225,7 +239,11 @@ impl Monitor {
     /// Memory held, bytes, about.
     pub fn bytes(&self) -> u64 {
         let windows: usize = self.windows.iter().map(RouteWindows::bytes).sum();
-        (windows + self.routes.bytes() + self.attribution.bytes() + self.findings.kept.len() * 400) as u64
+        (windows
+            + self.routes.bytes()
+            + self.attribution.bytes()
+            + self.process.bytes()
+            + self.findings.kept.len() * 400) as u64
     }
 
     /// Milliseconds since the start.

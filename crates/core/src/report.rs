@@ -22,8 +22,8 @@ pub struct Report {
     pub leaks: Vec<Leak>,
     /// Routes that got slower; empty until slowdowns are judged, see `process.capabilities`.
     pub slowdowns: Vec<serde_json::Value>,
-    /// Hypotheses ruled out or supported; empty until they are judged, see `process.capabilities`.
-    pub hypotheses: Vec<serde_json::Value>,
+    /// The usual suspects, each ruled out or supported by its numbers.
+    pub hypotheses: Vec<crate::hypothesis::Judged>,
     /// The routes with the most requests, at most 50, so that a report can be read alone.
     pub routes: Vec<crate::stats::RouteStats>,
     /// What the probe itself cost.

@@ -12,6 +12,7 @@ mod config;
 mod error;
 mod files;
 mod incident;
+mod malloc_reading;
 mod preflight;
 mod process_reading;
 mod queue;

@@ -1,5 +1,7 @@
 //! The process from outside: `/proc` and the cgroup, read on the background thread. Every number is optional.
 
+use leakprobe_core::Nanos;
+use leakprobe_core::hypothesis::SystemReading;
 use procfs::process::{LimitValue, Process};
 use procfs::{Current, Meminfo};
 use serde::Serialize;
@@ -37,6 +39,14 @@ pub(crate) struct ProcessReading {
     /// CPU time of the app thread alone, ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) app_thread_cpu_ms: Option<u64>,
+    /// Time the app thread was ready but had no CPU, ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) app_thread_queued_ms: Option<u64>,
+    /// Memory that malloc has given out, and that it holds besides, bytes; as of the last time it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) malloc_used: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) malloc_free: Option<u64>,
     /// Context switches of the app thread.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) voluntary_switches: Option<u64>,
@@ -184,7 +194,9 @@ pub(crate) fn read(at: String, cgroup: Option<&Cgroup>, main_thread: Option<i32>
         reading.involuntary_switches = status.nonvoluntary_ctxt_switches;
     }
     reading.descriptors = process.fd_count().ok().and_then(|count| u64::try_from(count).ok());
-    reading.app_thread_cpu_ms = main_thread.and_then(scheduled).map(|scheduled| scheduled.cpu_ms);
+    let app_thread = main_thread.and_then(scheduled);
+    reading.app_thread_cpu_ms = app_thread.map(|scheduled| scheduled.cpu_ms);
+    reading.app_thread_queued_ms = app_thread.map(|scheduled| scheduled.queued_ms);
     reading
 }
 
@@ -223,6 +235,29 @@ impl ProcessReading {
             Some(cgroup.memory_limit?.saturating_sub(usage))
         });
         [cgroup, self.machine_available, self.address_space_left].into_iter().flatten().min()
+    }
+
+    /// What the hypotheses are judged by.
+    pub(crate) fn system(&self, at: Nanos) -> SystemReading {
+        let cgroup = self.cgroup.as_ref();
+        SystemReading {
+            at,
+            rss_anon: self.rss_anon,
+            swap: self.swap,
+            major_faults: self.major_faults,
+            minor_faults: self.minor_faults,
+            app_cpu_ms: self.app_thread_cpu_ms,
+            queued_ms: self.app_thread_queued_ms,
+            throttled_ms: cgroup.and_then(|cgroup| cgroup.throttled_ms),
+            memory_limit: self.memory_limit(),
+            memory_usage: cgroup.and_then(|cgroup| {
+                Some(cgroup.memory_usage?.saturating_sub(cgroup.inactive_file.unwrap_or(0)))
+            }),
+            memory_pressure: cgroup.and_then(|cgroup| cgroup.memory_pressure),
+            descriptors: self.descriptors,
+            malloc_used: self.malloc_used,
+            malloc_free: self.malloc_free,
+        }
     }
 
     /// The cgroup's memory limit, bytes.

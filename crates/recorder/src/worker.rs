@@ -7,6 +7,7 @@ mod capture;
 
 use crate::Observer;
 use crate::files;
+use crate::malloc_reading::MallocReader;
 use crate::preflight::Learned;
 use crate::process_reading::{self, Cgroup, Scheduled};
 use crate::snapshot::Written;
@@ -62,6 +63,7 @@ pub(crate) struct Worker {
     observer: Arc<Mutex<Box<dyn Observer>>>,
     commands: Receiver<Command>,
     cgroup: Option<Cgroup>,
+    malloc: MallocReader,
     last_step: Nanos,
     last_second: Nanos,
     last_report: Nanos,
@@ -89,6 +91,7 @@ impl Worker {
             observer,
             commands,
             cgroup: Cgroup::find(),
+            malloc: MallocReader::default(),
             last_step: now,
             last_second: Nanos(0),
             last_report: now,
@@ -228,7 +231,11 @@ impl Worker {
 
     fn second(&mut self, now: Nanos) {
         let at = self.shared.monitor.lock().wall(now);
-        let reading = process_reading::read(at, self.cgroup.as_ref(), self.shared.config.main_thread_id);
+        let mut reading = process_reading::read(at, self.cgroup.as_ref(), self.shared.config.main_thread_id);
+        let malloc = self.malloc.read(self.shared.now);
+        reading.malloc_used = malloc.map(|malloc| malloc.used);
+        reading.malloc_free = malloc.map(|malloc| malloc.free);
+        self.shared.monitor.lock().system(&reading.system(now));
         self.shared.add_reading(reading);
         self.shared.cost.lock().cpu_ms = process_reading::own_cpu_ms();
     }

@@ -5,7 +5,7 @@ use crate::config::{Condition, Trigger};
 use crate::event::{Outcome, RequestRecord};
 
 pub(super) fn config(triggers: Vec<Trigger>) -> Config {
-    Config { max_routes: 500, window_ms: 1_000, warm_up_ms: 0, forced_floors: false, triggers }
+    Config { max_routes: 500, window_ms: 1_000, warm_up_ms: 0, tick_ms: 250, forced_floors: false, triggers }
 }
 
 fn trigger(when: Condition) -> Trigger {
