@@ -363,14 +363,34 @@ export interface Report {
   verdict: 'leaking' | 'suspect' | 'clear' | 'learning'
   /** What leaks, largest first. */
   leaks: Leak[]
-  /** Routes that got slower; empty in this version. */
-  slowdowns: unknown[]
+  /** Routes that got slower with the age of the process, the largest growth first. */
+  slowdowns: Slowdown[]
   /** The usual suspects, each judged by its own numbers; what each means is in docs/hypotheses.md. */
   hypotheses: Hypothesis[]
   /** The routes with the most requests, at most 50. */
   routes: RouteStats[]
   /** What the probe itself cost. */
   cost: Cost
+}
+
+/** A route that got slower with the age of the process: docs/slowdowns.md. */
+export interface Slowdown {
+  /** The route. */
+  route: string
+  /** What got slower: its own work on the app thread, the median latency, or that of the slowest tenth. */
+  by: 'app-thread-time' | 'latency' | 'high-latency'
+  /** That at low age, ms. */
+  baselineMs: number
+  /** And of late, ms. */
+  nowMs: number
+  /** At this rate it doubles in so long, ms. */
+  doublingTimeMs: number
+  /** 95 % interval of the doubling time, ms. */
+  doublingTimeRangeMs: [number, number]
+  /** What rises with it: `leak:` and the leak's id, `gc`, `cpu`, `stall` or `unknown`. A correlation. */
+  movesWith: string
+  /** One sentence with the numbers. */
+  because: string
 }
 
 /** Codes of the errors thrown here. */

@@ -16,6 +16,7 @@ mod monitor;
 pub mod observation;
 pub mod report;
 pub mod route_table;
+pub mod slowdown;
 pub mod stats;
 pub mod trigger;
 pub mod window;

@@ -10,6 +10,7 @@ use crate::number;
 use crate::observation::{Census, Floor, ProcessCounts, SiteInfo};
 use crate::report::{self, Cost, Leak, ProcessIdentity, Report, Verdict};
 use crate::route_table::RouteTable;
+use crate::slowdown::Slowdowns;
 use crate::stats::{self, GcStats, HeapStats, InFlight, RouteStats, Stats};
 use crate::trigger::{Machine, Trip, View};
 use crate::window::RouteWindows;
@@ -51,6 +52,7 @@ pub struct Monitor {
     attributed: Nanos,
     findings: Findings,
     candidates: Vec<String>,
+    slowdowns: Slowdowns,
     gc: GcStats,
     tick: Option<TickReading>,
     process: hypothesis::Process,
@@ -71,6 +73,11 @@ impl Monitor {
             attributed: started,
             findings: Findings::default(),
             candidates: Vec::new(),
+            slowdowns: Slowdowns::new(
+                started.0,
+                started.plus(config.warm_up_ms.saturating_mul(1_000_000)).0,
+                config.window_ms,
+            ),
             gc: GcStats::default(),
             tick: None,
             process: hypothesis::Process::new(config.tick_ms),
@@ -98,6 +105,7 @@ impl Monitor {
             Event::Tick(tick) => {
                 self.attribution.ticked(tick);
                 self.process.ticked(tick);
+                self.slowdowns.ticked(tick);
                 self.tick = Some(**tick);
             }
             Event::Mark(mark) => self.attribution.marked(*mark),
@@ -119,6 +127,7 @@ impl Monitor {
         self.gc.max_pause_ms = self.gc.max_pause_ms.max(pause_ms);
         self.attribution.collected(gc);
         self.process.collected(gc);
+        self.slowdowns.collected(gc);
     }
 
     /// What a shadow counted; `false` when its mark is not among the last 16.
@@ -157,6 +166,7 @@ impl Monitor {
             windows.record(record);
         }
         self.attribution.finished(record.route);
+        self.slowdowns.finished(record);
     }
 
     /// Judges the time: closes windows, runs the triggers and, every few seconds, the attribution.
@@ -178,6 +188,9 @@ impl Monitor {
         if now.since(self.attributed) >= pace {
             self.attributed = now;
             self.attribute();
+        }
+        if self.slowdowns.close(now.0) {
+            self.slowdowns.judge(&self.findings.leaks, &self.routes);
         }
         trips
     }
@@ -229,7 +242,7 @@ impl Monitor {
             process: identity,
             verdict,
             leaks: self.findings.leaks.clone(),
-            slowdowns: Vec::new(),
+            slowdowns: self.slowdowns.reported(),
             hypotheses: hypothesis::judge(self.process.history(), &self.findings.leaks),
             routes: self.route_stats(REPORTED_ROUTES),
             cost,
@@ -243,6 +256,7 @@ impl Monitor {
             + self.routes.bytes()
             + self.attribution.bytes()
             + self.process.bytes()
+            + self.slowdowns.bytes()
             + self.findings.kept.len() * 400) as u64
     }
 

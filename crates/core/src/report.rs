@@ -20,8 +20,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// What leaks, largest first.
     pub leaks: Vec<Leak>,
-    /// Routes that got slower; empty until slowdowns are judged, see `process.capabilities`.
-    pub slowdowns: Vec<serde_json::Value>,
+    /// Routes that got slower with the age of the process, the largest growth first.
+    pub slowdowns: Vec<crate::slowdown::Slowdown>,
     /// The usual suspects, each ruled out or supported by its numbers.
     pub hypotheses: Vec<crate::hypothesis::Judged>,
     /// The routes with the most requests, at most 50, so that a report can be read alone.
