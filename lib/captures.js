@@ -2,6 +2,7 @@
 
 // Incidents that somebody waits for, and the heap snapshot that only the app thread can take.
 
+const { existsSync, writeSync } = require('node:fs')
 const timers = require('node:timers')
 const v8 = require('node:v8')
 const { performance } = require('node:perf_hooks')
@@ -57,7 +58,7 @@ class Captures {
     const before = performance.now()
     let error
     try {
-      v8.writeHeapSnapshot(`/proc/self/fd/${fd}`)
+      writeHeapSnapshot(fd)
     } catch (caught) {
       error = caught instanceof Error ? caught.message : describe(caught)
     }
@@ -74,6 +75,17 @@ class Captures {
     this.#waiting.delete(id)
     clearTimeout(waiting.limit)
     return waiting
+  }
+}
+
+// V8 writes to a path. Where no path leads to a descriptor (a container without /proc), the whole snapshot is kept in memory
+// for a moment, twice its heap: the generator needs more than that before.
+function writeHeapSnapshot (fd) {
+  const path = [`/proc/self/fd/${fd}`, `/dev/fd/${fd}`].find(existsSync)
+  if (path !== undefined) return v8.writeHeapSnapshot(path)
+  const stream = v8.getHeapSnapshot()
+  for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) {
+    for (let left = chunk; left.length > 0;) left = left.subarray(writeSync(fd, left))
   }
 }
 

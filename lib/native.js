@@ -10,12 +10,16 @@ function loadNative () {
     return require('../binding.js')
   } catch (cause) {
     const error = codedError('LEAKPROBE_ERR_NATIVE', {
-      platform: `${process.platform}-${process.arch}, Node ${process.version}`,
+      platform: `${process.platform}-${process.arch}${isMusl() ? ' with musl, not glibc' : ''}, Node ${process.version}`,
       reason: String(cause?.message ?? cause).split('\n')[0]
     })
     error.cause = cause
     throw error
   }
+}
+
+function isMusl () {
+  return process.platform === 'linux' && process.report?.getReport().header.glibcVersionRuntime === undefined
 }
 
 /** Calls the addon; what it throws comes out as a coded error. */

@@ -37,12 +37,13 @@ function row ({ node, freezes, results, clients, server, wrong }) {
   const pauses = results.map(({ pauseMs }) => pauseMs).filter((pause) => pause !== undefined).sort((a, b) => a - b)
   const quantile = (q) => (pauses[Math.min(pauses.length - 1, Math.floor(q * pauses.length))] ?? NaN).toFixed(1)
   return [
-    node, freezes, `${(firstTries(results) * 100).toFixed(1)} %`, `${quantile(0.5)} / ${quantile(0.99)}`, clients.answered,
+    node, freezes, `${(firstTries(results) * 100).toFixed(1)} %`, `${quantile(0.5)} / ${quantile(0.99)}`,
+    `${(results.filter(({ parts }) => parts?.areasReadAgain).length / results.length * 100).toFixed(1)} %`, clients.answered,
     clients.failed + clients.stuck, clients.leaked, server.spawned, server.errors.length, wrong.length === 0 ? 'yes' : 'NO'
   ].map(String)
 }
 
-const HEAD = ['Node', 'freezes', 'first try', 'pause p50 / p99, ms', 'requests', 'failed', 'connections leaked', 'spawned', 'server errors', 'as it should be']
+const HEAD = ['Node', 'freezes', 'first try', 'pause p50 / p99, ms', 'smaps read again', 'requests', 'failed', 'connections leaked', 'spawned', 'server errors', 'as it should be']
 
 /** A table in Markdown. */
 function table (rows) {

@@ -78,7 +78,7 @@ async function freeze (freezes) {
   const results = []
   for (let i = 0; i < freezes; i++) {
     const { shadow } = await probe.capture({ floor: true, reason: 'stress' })
-    results.push({ state: shadow.state, attempts: shadow.attempts, pauseMs: shadow.pauseMs, because: shadow.because })
+    results.push({ state: shadow.state, attempts: shadow.attempts, pauseMs: shadow.pauseMs, parts: shadow.pauseParts, because: shadow.because ?? shadow.retriedBecause })
     if (i % 20 === 19) process.send({ progress: i + 1 })
     await new Promise((resolve) => setTimeout(resolve, GAP_MS))
   }

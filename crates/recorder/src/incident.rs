@@ -312,6 +312,8 @@ impl Pending {
             (Some(because), false) => {
                 json!({ "state": "failed", "attempts": self.attempts, "because": because })
             }
+            // Refused at the beginning, with its reason.
+            (None, false) if self.json["shadow"]["state"] == "refused" => self.json["shadow"].clone(),
             (None, false) => json!({ "state": "not-asked" }),
         }
     }

@@ -2,8 +2,6 @@
 
 use leakprobe_core::Nanos;
 use leakprobe_core::hypothesis::SystemReading;
-use procfs::process::{LimitValue, Process};
-use procfs::{Current, Meminfo};
 use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -166,8 +164,18 @@ fn pressure(text: &str) -> Option<f64> {
     some.split_ascii_whitespace().find_map(|word| word.strip_prefix("avg10=")?.parse().ok())
 }
 
+/// Reads what can be read elsewhere than on Linux: hardly anything.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn read(at: String, cgroup: Option<&Cgroup>, _: Option<i32>) -> ProcessReading {
+    ProcessReading { at, cgroup: cgroup.map(Cgroup::read), ..ProcessReading::default() }
+}
+
 /// Reads everything that can be read.
+#[cfg(target_os = "linux")]
 pub(crate) fn read(at: String, cgroup: Option<&Cgroup>, main_thread: Option<i32>) -> ProcessReading {
+    use procfs::process::{LimitValue, Process};
+    use procfs::{Current, Meminfo};
+
     let mut reading = ProcessReading { at, cgroup: cgroup.map(Cgroup::read), ..ProcessReading::default() };
     reading.machine_available =
         Meminfo::current().ok().and_then(|memory| memory.mem_available.or(Some(memory.mem_free)));

@@ -13,6 +13,7 @@ use crossbeam_channel::{Sender, bounded};
 use leakprobe_core::{Monitor, Nanos, RouteId};
 use leakprobe_shadow::{Limits, Pause, Preparation, Refusal, Shadow};
 use parking_lot::Mutex;
+use std::error::Error as _;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
@@ -263,7 +264,10 @@ impl Recorder {
                     waiting.pause_ms = Some(milliseconds(pause.total));
                     waiting.freeze = Some(pause);
                 }
-                Err(refusal) => waiting.fault = Some(format!("no shadow could be made: {refusal}")),
+                Err(refusal) => {
+                    let cause = refusal.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+                    waiting.fault = Some(format!("no shadow could be made: {refusal}{cause}"));
+                }
             }
             waiting.writer.take()
         };

@@ -15,7 +15,7 @@ use crate::state::Shared;
 use capture::Request;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use leakprobe_core::{Nanos, Surroundings};
-use leakprobe_shadow::{Preparation, can_count_objects};
+use leakprobe_shadow::{can_count_objects, obstacle};
 use parking_lot::Mutex;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
@@ -188,12 +188,8 @@ impl Worker {
         let shared = &self.shared;
         let refused = if shared.config.without.iter().any(|part| part == "freeze") {
             Some("switched off by the option `without`".to_owned())
-        } else if cfg!(target_env = "musl") {
-            Some("musl's fork leaves locks that other threads held taken for ever".to_owned())
-        } else if !cfg!(all(target_os = "linux", target_env = "gnu")) {
-            Some("a shadow needs Linux and glibc".to_owned())
         } else {
-            Preparation::read().err().map(|error| format!("/proc/self/smaps cannot be read: {error}"))
+            obstacle().map(|obstacle| obstacle.to_string())
         };
         self.check_counting(refused.is_none());
         match refused {

@@ -3,66 +3,115 @@
 //! V8 marks its pages `MADV_DONTFORK` (`dc` in `VmFlags` of `/proc/self/smaps`), so a plain fork gives a child
 //! without a heap. Reading smaps walks page tables, about 25 ms per GB of resident memory: it is done beforehand, on
 //! another thread. Just before the fork `/proc/self/maps`, which walks nothing, tells what has changed since: an area of
-//! the kernel has one mark throughout, so one that grew, shrank or merged has the mark of the area that it was.
+//! the kernel has one mark throughout, so one that grew, shrank or merged has the mark of the area that it was. A wholly
+//! new one is tried: lifting the mark from a piece of it splits the area if it had the mark, and changes nothing if not.
 
-use std::fs::File;
-use std::io::{self, Read};
+use crate::maps::{Area, Kind, Lines, header, mark};
+use std::io;
 
-/// An area of addresses, from (included) to (excluded).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Area {
-    from: usize,
-    to: usize,
-}
-
-/// The areas marked `MADV_DONTFORK`, and the private writable ones with their mark when they were read.
-#[derive(Debug, Default)]
+/// What the process's areas were when they were read, and what is known of them now.
+#[derive(Debug)]
 pub(crate) struct Areas {
-    /// Marked, and not private writable: guards, reserved room, code.
+    maps: Lines,
+    smaps: Lines,
+    /// Marked, and not private memory without a file.
     others: Vec<Area>,
-    writable: Vec<(Area, bool)>,
-    /// The marked ones of `writable` as they are now.
+    /// Private memory without a file, guards and reserved room included, with its mark, in the order of addresses.
+    known: Vec<(Area, bool)>,
+    /// The marked ones of it as they are now.
     now: Vec<Area>,
-    /// Room for the kernel's text, made before it is read: an allocation in between would change the map.
-    text: Vec<u8>,
+    /// Those that are wholly new.
+    new: Vec<Area>,
 }
 
-/// More than an entry of smaps takes, bytes.
-const SMAPS_ENTRY: usize = 1_100;
+/// Room for so many more areas than there are when they are read.
+const MORE: usize = 256;
+/// A huge page, whose table a split within would have to be made anew.
+const HUGE: usize = 2 << 20;
 
 impl Areas {
     /// Reads smaps. Off the app thread.
     pub(crate) fn read() -> io::Result<Self> {
-        let mut areas = Self::default();
-        read_into(&mut areas.text, "/proc/self/maps")?;
-        let count = text(&areas.text).lines().count() + 64;
-        areas.text.reserve_exact(count * SMAPS_ENTRY);
-        areas.writable.reserve_exact(count);
+        let mut areas = Self {
+            maps: Lines::open("/proc/self/maps")?,
+            smaps: Lines::open("/proc/self/smaps")?,
+            others: Vec::new(),
+            known: Vec::new(),
+            now: Vec::new(),
+            new: Vec::new(),
+        };
+        let mut count = MORE;
+        areas.maps.read(|_| {
+            count += 1;
+            true
+        })?;
+        areas.known.reserve_exact(count);
         areas.others.reserve_exact(count);
         areas.now.reserve_exact(count);
+        areas.new.reserve_exact(MORE);
         areas.read_again()?;
         Ok(areas)
     }
 
     /// Reads smaps again, into the room there is.
     pub(crate) fn read_again(&mut self) -> io::Result<()> {
-        read_into(&mut self.text, "/proc/self/smaps")?;
-        self.writable.clear();
+        self.known.clear();
         self.others.clear();
-        parse_smaps(text(&self.text), &mut self.others, &mut self.writable);
+        let mut parser = Smaps { others: &mut self.others, known: &mut self.known, current: None };
+        self.smaps.read(|line| {
+            parser.take(line);
+            true
+        })?;
         self.now.clear();
-        self.now.extend(self.writable.iter().filter(|(_, marked)| *marked).map(|(area, _)| *area));
+        self.now.extend(self.known.iter().filter(|(_, marked)| *marked).map(|(area, _)| *area));
         Ok(())
     }
 
-    /// Whether every private writable area that the process has now is known, or was a part of a known one.
-    ///
-    /// A wholly new one may carry a mark that is not known here; a child would crash on it. What does not fit into the
-    /// room there is counts as new, for an allocation could change the map.
+    /// Finds the mark of every area that the process has now, without smaps. `false` where that cannot be told, for
+    /// instance for want of room: an allocation could change the map.
     pub(crate) fn still_hold(&mut self) -> io::Result<bool> {
-        read_into(&mut self.text, "/proc/self/maps")?;
         self.now.clear();
-        Ok(inherit(&self.writable, text(&self.text), &mut self.now))
+        self.new.clear();
+        let mut heirs =
+            Heirs { known: &self.known, now: &mut self.now, new: &mut self.new, page: page_size() };
+        let mut told = true;
+        self.maps.read(|line| {
+            told = header(line).is_none_or(|(area, kind)| heirs.take(area, kind));
+            told
+        })?;
+        Ok(told && (self.new.is_empty() || self.try_new()?))
+    }
+
+    /// Finds the marks of the areas in `new` by splitting them.
+    fn try_new(&mut self) -> io::Result<bool> {
+        let Self { maps, now, new, .. } = self;
+        let page = page_size();
+        if new.len() > now.capacity() - now.len() || new.iter().any(|area| area.to - area.from <= page) {
+            return Ok(false);
+        }
+        for area in new.iter() {
+            advise(piece(*area, page), libc::MADV_DOFORK);
+        }
+        let mut left = new.iter();
+        let mut wanted = left.next();
+        let mut told = true;
+        let began = now.len();
+        maps.read(|line| {
+            let Some((seen, _)) = header(line) else { return true };
+            while let Some(area) = wanted.filter(|area| area.from < seen.to) {
+                match split(*area, seen, page) {
+                    Some(true) => now.push(*area),
+                    Some(false) => {}
+                    None => told = false,
+                }
+                wanted = left.next();
+            }
+            wanted.is_some()
+        })?;
+        for area in now.get(began..).unwrap_or(&[]) {
+            advise(piece(*area, page), libc::MADV_DONTFORK);
+        }
+        Ok(told && wanted.is_none())
     }
 
     /// Lifts the marks; what it returns puts them back when dropped.
@@ -95,64 +144,83 @@ fn advise(area: Area, advice: libc::c_int) {
     unsafe { libc::madvise(area.from as *mut libc::c_void, area.to - area.from, advice) };
 }
 
-fn read_into(buffer: &mut Vec<u8>, path: &str) -> io::Result<()> {
-    buffer.clear();
-    File::open(path)?.read_to_end(buffer).map(drop)
+fn page_size() -> usize {
+    // SAFETY: reads this process's own configuration.
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
 
-/// Up to the first byte that is no UTF-8: only a file's name can hold one, and those come last in a line.
-fn text(bytes: &[u8]) -> &str {
-    bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
+/// The beginning of an area that is larger than a page: up to a huge page's border where there is one within.
+fn piece(area: Area, page: usize) -> Area {
+    let border = (area.from / HUGE + 1) * HUGE;
+    Area { from: area.from, to: if border < area.to { border } else { area.from + page } }
 }
 
-/// Puts the marked areas of `maps` into `now`, each with the mark of the known ones that it overlaps. `false` when one
-/// overlaps none, or several with different marks, or has no room.
-fn inherit(known: &[(Area, bool)], maps: &str, now: &mut Vec<Area>) -> bool {
-    let mut known = known;
-    for (area, _) in maps.lines().filter_map(header).filter(|(_, writable)| *writable) {
-        while let [(first, _), rest @ ..] = known
+/// Whether `area`, whose piece had its mark lifted, had one, given the area that now holds its beginning.
+fn split(area: Area, seen: Area, page: usize) -> Option<bool> {
+    if seen.from > area.from {
+        None
+    } else if seen.to == piece(area, page).to {
+        Some(true)
+    } else {
+        (seen.to >= area.to).then_some(false)
+    }
+}
+
+/// Takes the areas as they are now, in order; each has the mark of the known ones that it overlaps.
+struct Heirs<'a> {
+    /// Those that end after the area taken last began.
+    known: &'a [(Area, bool)],
+    now: &'a mut Vec<Area>,
+    /// Those that overlap none, or some with the mark and some without.
+    new: &'a mut Vec<Area>,
+    page: usize,
+}
+
+impl Heirs<'_> {
+    /// `false` when there is no room for it.
+    fn take(&mut self, area: Area, kind: Kind) -> bool {
+        if kind == Kind::Foreign {
+            return true;
+        }
+        while let [(first, _), rest @ ..] = self.known
             && first.to <= area.from
         {
-            known = rest;
+            self.known = rest;
         }
-        let mut overlapping =
-            known.iter().take_while(|(other, _)| other.from < area.to).map(|(_, marked)| *marked);
-        let Some(marked) = overlapping.next() else { return false };
-        if overlapping.any(|other| other != marked) || (marked && now.len() == now.capacity()) {
-            return false;
+        let mut marks =
+            self.known.iter().take_while(|(other, _)| other.from < area.to).map(|(_, mark)| *mark);
+        let mark = marks.next().filter(|first| marks.all(|other| other == *first));
+        let list = match mark {
+            Some(false) => return true,
+            Some(true) => &mut *self.now,
+            // The guard of a stack, as every new thread has one. A child does without.
+            None if kind == Kind::Reserved && area.to - area.from <= self.page => return true,
+            None => &mut *self.new,
+        };
+        let room = list.len() < list.capacity();
+        if room {
+            list.push(area);
         }
-        if marked {
-            now.push(area);
-        }
+        room
     }
-    true
 }
 
-/// The area that `from-to permissions offset device inode [path]` begins, and whether V8 may have marked it: private,
-/// writable, and neither a file's, nor malloc's own heap, nor a stack. `None` for any other line.
-fn header(line: &str) -> Option<(Area, bool)> {
-    let mut words = line.split_ascii_whitespace();
-    let (from, to) = words.next()?.split_once('-')?;
-    let area = Area { from: usize::from_str_radix(from, 16).ok()?, to: usize::from_str_radix(to, 16).ok()? };
-    let permissions = words.next().filter(|permissions| permissions.len() == 4)?;
-    let anonymous = words.nth(3).is_none();
-    let writable = anonymous && permissions.starts_with("rw") && permissions.ends_with('p');
-    (area.from < area.to).then_some((area, writable))
+struct Smaps<'a> {
+    others: &'a mut Vec<Area>,
+    known: &'a mut Vec<(Area, bool)>,
+    current: Option<(Area, Kind)>,
 }
 
-fn parse_smaps(text: &str, others: &mut Vec<Area>, writable_areas: &mut Vec<(Area, bool)>) {
-    let mut current = None;
-    for line in text.lines() {
-        if let Some(flags) = line.strip_prefix("VmFlags:") {
-            let has = |wanted| flags.split_ascii_whitespace().any(|flag| flag == wanted);
-            let marked = has("dc") && !has("io");
-            match current {
-                Some((area, true)) => writable_areas.push((area, marked)),
-                Some((area, false)) if marked => others.push(area),
-                _ => {}
+impl Smaps<'_> {
+    fn take(&mut self, line: &str) {
+        if let Some(marked) = mark(line) {
+            match self.current {
+                Some((area, Kind::Foreign)) if marked => self.others.push(area),
+                Some((_, Kind::Foreign)) | None => {}
+                Some((area, _)) => self.known.push((area, marked)),
             }
         } else if let Some(found) = header(line) {
-            current = Some(found);
+            self.current = Some(found);
         }
     }
 }
@@ -163,7 +231,6 @@ mod tests {
 
     const SMAPS: &str = "\
 00400000-00401000 r--p 00000000 08:01 131 /usr/bin/node
-Size:                  4 kB
 VmFlags: rd mr mw me
 1000000000-1000040000 rw-p 00000000 00:00 0
 Rss:                 256 kB
@@ -172,123 +239,157 @@ VmFlags: rd wr mr mw me ac dc
 VmFlags: mr mw me dc
 2000000000-2000040000 rw-p 00000000 00:00 0
 VmFlags: rd wr mr mw me ac
+6f0000000000-6f0000001000 rw-s 00000000 00:05 7 /memfd:x
+VmFlags: rd wr sh mr mw me ms dc
 7f0000000000-7f0000001000 rw-s 00000000 00:05 9 /dev/mem
 VmFlags: rd wr sh mr mw me ms dc io
-7f1000000000-7f1000002000 rw-p 00000000 00:00 0 [heap]
-VmFlags: rd wr mr mw me ac
-";
-    const MAPS: &str = "\
-00400000-00401000 r--p 00000000 08:01 131 /usr/bin/node
-1000000000-1000040000 rw-p 00000000 00:00 0
-1000040000-1000050000 ---p 00000000 00:00 0
-2000000000-2000040000 rw-p 00000000 00:00 0
-7f1000000000-7f1000002000 rw-p 00000000 00:00 0 [heap]
 ";
 
-    fn parse(smaps: &str) -> Areas {
-        let mut areas = Areas::default();
-        parse_smaps(smaps, &mut areas.others, &mut areas.writable);
-        areas
+    /// The marked areas of these and the new ones among them, `None` where there is no room.
+    fn heirs(areas: &[Area]) -> Option<(Vec<Area>, Vec<Area>)> {
+        let (_, known) = parse();
+        let (mut now, mut new) = (Vec::with_capacity(4), Vec::with_capacity(1));
+        let mut heirs = Heirs { known: &known, now: &mut now, new: &mut new, page: 0x1000 };
+        areas.iter().all(|area| heirs.take(*area, Kind::Memory)).then_some((now, new))
     }
 
-    /// The marked areas among `maps`, `None` where they are not known.
-    fn inherited(maps: &str) -> Option<Vec<Area>> {
-        let mut now = Vec::with_capacity(8);
-        inherit(&parse(SMAPS).writable, maps, &mut now).then_some(now)
+    fn parse() -> (Vec<Area>, Vec<(Area, bool)>) {
+        let (mut others, mut known) = (vec![], vec![]);
+        let mut parser = Smaps { others: &mut others, known: &mut known, current: None };
+        SMAPS.lines().for_each(|line| parser.take(line));
+        (others, known)
     }
 
     fn area(from: usize, to: usize) -> Area {
         Area { from, to }
     }
 
+    const MARKED: usize = 0x10_0000_0000;
+    const PLAIN: usize = 0x20_0000_0000;
+
     #[test]
     fn areas_with_the_mark_are_found_but_for_device_memory() {
-        let areas = parse(SMAPS);
+        let (others, known) = parse();
 
-        assert_eq!(areas.others, [area(0x10_0004_0000, 0x10_0005_0000)]);
+        assert_eq!(others, [area(0x6f00_0000_0000, 0x6f00_0000_1000)]);
         assert_eq!(
-            areas.writable,
-            [(area(0x10_0000_0000, 0x10_0004_0000), true), (area(0x20_0000_0000, 0x20_0004_0000), false)]
+            known,
+            [
+                (area(MARKED, MARKED + 0x40000), true),
+                (area(MARKED + 0x40000, MARKED + 0x50000), true),
+                (area(PLAIN, PLAIN + 0x40000), false)
+            ]
         );
     }
 
     #[test]
     fn areas_that_are_the_same_or_grew_or_shrank_or_went_keep_their_marks() {
-        let marked = |to| Some(vec![area(0x10_0000_0000, to)]);
-
-        assert_eq!(inherited(MAPS), marked(0x10_0004_0000));
-        assert_eq!(inherited(&MAPS.replace("1000040000 rw-p", "1000080000 rw-p")), marked(0x10_0008_0000));
-        assert_eq!(inherited(&MAPS.replace("1000040000 rw-p", "1000010000 rw-p")), marked(0x10_0001_0000));
-        assert_eq!(inherited(&MAPS.replace("2000040000 rw-p", "2000080000 rw-p")), marked(0x10_0004_0000));
-        assert_eq!(inherited(MAPS.lines().next().unwrap()), Some(vec![]));
+        for to in [0x40000, 0x10000, 0x80000] {
+            let now = area(MARKED, MARKED + to);
+            assert_eq!(heirs(&[now, area(PLAIN, PLAIN + to)]), Some((vec![now], vec![])));
+        }
+        assert_eq!(heirs(&[]), Some((vec![], vec![])));
     }
 
     #[test]
     fn an_area_that_fell_into_parts_keeps_its_mark_in_each() {
-        let parts =
-            "1000000000-1000010000 rw-p 00000000 00:00 0\n1000020000-1000040000 rw-p 00000000 00:00 0\n";
-
-        assert_eq!(
-            inherited(parts).unwrap(),
-            [area(0x10_0000_0000, 0x10_0001_0000), area(0x10_0002_0000, 0x10_0004_0000)]
-        );
+        let parts = [area(MARKED, MARKED + 0x1000), area(MARKED + 0x2000, MARKED + 0x40000)];
+        assert_eq!(heirs(&parts), Some((parts.to_vec(), vec![])));
     }
 
     #[test]
     fn a_new_area_and_one_that_replaces_two_kinds_are_noticed() {
-        assert_eq!(inherited(&format!("{MAPS}7f2000000000-7f2000040000 rw-p 00000000 00:00 0\n")), None);
-        assert_eq!(inherited("1000000000-2000040000 rw-p 00000000 00:00 0\n"), None);
+        let new = area(0x30_0000_0000, 0x30_0004_0000);
+        assert_eq!(heirs(&[new]), Some((vec![], vec![new])));
+        let both = area(MARKED, PLAIN + 0x40000);
+        assert_eq!(heirs(&[both]), Some((vec![], vec![both])));
+    }
+
+    #[test]
+    fn what_is_not_v8s_and_the_guard_of_a_new_stack_do_not_count() {
+        let (mut now, mut new) = (vec![], vec![]);
+        let mut heirs = Heirs { known: &[], now: &mut now, new: &mut new, page: 0x1000 };
+        assert!(heirs.take(area(0x1000, 0x9000), Kind::Foreign));
+        assert!(heirs.take(area(0x1000, 0x2000), Kind::Reserved));
+        assert!(!heirs.take(area(0x1000, 0x3000), Kind::Reserved));
     }
 
     #[test]
     fn what_has_no_room_is_not_known() {
-        assert!(!inherit(&parse(SMAPS).writable, MAPS, &mut Vec::new()));
+        assert_eq!(heirs(&[area(0x1000, 0x2000), area(0x3000, 0x4000)]), None);
     }
 
     #[test]
-    fn the_heap_of_malloc_and_stacks_may_grow() {
-        let grown = MAPS.replace("7f1000002000 rw-p", "7f1000009000 rw-p");
-        let more = format!("{MAPS}7ffe00000000-7ffe00021000 rw-p 00000000 00:00 0 [stack]\n");
-
-        assert!(inherited(&grown).is_some());
-        assert!(inherited(&more).is_some());
+    fn the_piece_to_try_ends_at_the_border_of_a_huge_page_where_there_is_one() {
+        assert_eq!(piece(area(0x1000, 0x10000), 0x1000), area(0x1000, 0x2000));
+        assert_eq!(piece(area(0x1000, HUGE + 0x1000), 0x1000), area(0x1000, HUGE));
+        assert_eq!(piece(area(HUGE, 2 * HUGE), 0x1000), area(HUGE, HUGE + 0x1000));
     }
 
     #[test]
-    fn nonsense_gives_no_areas() {
-        for text in ["", "VmFlags: dc", "zz-yy rw-p", "10-5 rw-p\nVmFlags: dc", "5-10"] {
-            assert_eq!(parse(text).others.len() + parse(text).writable.len(), 0, "{text}");
-        }
+    fn a_split_tells_of_the_mark_and_a_merge_of_neighbours_does_not_hide_it() {
+        let tried = area(0x10000, 0x50000);
+        assert_eq!(split(tried, area(0x10000, 0x11000), 0x1000), Some(true));
+        assert_eq!(split(tried, area(0x8000, 0x11000), 0x1000), Some(true));
+        assert_eq!(split(tried, tried, 0x1000), Some(false));
+        assert_eq!(split(tried, area(0x10000, 0x20000), 0x1000), None);
+        assert_eq!(split(tried, area(0x20000, 0x50000), 0x1000), None);
     }
 
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn marks_are_lifted_and_put_back() {
-        let size = 1 << 16;
+    fn map(size: usize) -> Area {
         // SAFETY: a new private anonymous mapping touches nothing that exists.
         let page = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
                 size,
-                libc::PROT_READ | libc::PROT_WRITE,
+                libc::PROT_READ,
                 libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
                 -1,
                 0,
             )
         };
-        let area = Area { from: page as usize, to: page as usize + size };
-        advise(area, libc::MADV_DONTFORK);
-        let marked =
-            |areas: &Areas| areas.marked().any(|found| found.from <= area.from && area.to <= found.to);
+        area(page as usize, page as usize + size)
+    }
+
+    fn unmap(area: Area) {
+        // SAFETY: a mapping that `map` made and nothing refers to.
+        unsafe { libc::munmap(area.from as *mut libc::c_void, area.to - area.from) };
+    }
+
+    fn is_marked(areas: &Areas, area: Area) -> bool {
+        areas.marked().any(|found| found.from <= area.from && area.to <= found.to)
+    }
+
+    #[test]
+    fn marks_are_lifted_and_put_back() {
+        let mapped = map(1 << 16);
+        advise(mapped, libc::MADV_DONTFORK);
 
         let areas = Areas::read().unwrap();
-        assert!(marked(&areas));
+        assert!(is_marked(&areas, mapped));
         let lifted = areas.lift();
-        assert!(!marked(&Areas::read().unwrap()));
+        assert!(!is_marked(&Areas::read().unwrap(), mapped));
         drop(lifted);
-        assert!(marked(&Areas::read().unwrap()));
+        assert!(is_marked(&Areas::read().unwrap(), mapped));
+        unmap(mapped);
+    }
 
-        // SAFETY: the mapping made above, which nothing refers to any more.
-        unsafe { libc::munmap(page, size) };
+    #[test]
+    fn new_areas_are_told_apart_by_trying_and_keep_their_marks() {
+        let mut areas = Areas::read().unwrap();
+        let [marked, plain] = [3 << 20, 1 << 16].map(map);
+        advise(marked, libc::MADV_DONTFORK);
+        areas.known.retain(|(known, _)| known.to <= marked.from || marked.to <= known.from);
+        areas.known.retain(|(known, _)| known.to <= plain.from || plain.to <= known.from);
+
+        // Another test's thread may map meanwhile: then it is tried again.
+        let told = (0..100).any(|_| areas.still_hold().unwrap());
+
+        assert!(told);
+        assert!(is_marked(&areas, marked) && !is_marked(&areas, plain));
+        let after = Areas::read().unwrap();
+        assert!(is_marked(&after, marked) && !is_marked(&after, plain));
+        unmap(marked);
+        unmap(plain);
     }
 }

@@ -1,12 +1,14 @@
 //! What a forked child does before anything else, so that it holds nothing of the parent's and disturbs nobody.
 
-use crate::freeze::Limits;
+use crate::freeze::{Limits, OUTPUT};
 use crate::relocation;
 use std::ffi::CStr;
 use std::os::fd::RawFd;
 
-/// The descriptor on which every shadow writes its answers.
-pub(crate) const OUTPUT: RawFd = 3;
+#[cfg(target_env = "musl")]
+type Resource = libc::c_int;
+#[cfg(not(target_env = "musl"))]
+type Resource = libc::__rlimit_resource_t;
 
 /// A shadow may take so many times its CPU time, for at low priority a busy machine gives it a tenth of a CPU.
 const WALL_FACTOR: u32 = 4;
@@ -50,7 +52,7 @@ pub(crate) unsafe fn become_shadow(
 }
 
 /// Lowers a soft limit of this process. The hard one stays. Beyond `RLIMIT_CPU` SIGXCPU ends it by its default handler.
-fn limit(resource: libc::__rlimit_resource_t, value: u64) {
+fn limit(resource: Resource, value: u64) {
     let mut now = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the kernel fills in a whole structure.
     if unsafe { libc::getrlimit(resource, &raw mut now) } == 0 {

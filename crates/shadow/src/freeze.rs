@@ -1,28 +1,12 @@
 //! Making a shadow: the fork, and what has to hold before it.
 
-use crate::areas::Areas;
-use crate::clock::monotonic;
-use crate::{child, idle};
 use std::fmt;
 use std::io;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
-/// How often the fork looks again whether the other threads sleep.
-const LOOK_AGAIN: Duration = Duration::from_micros(200);
-
-/// What can be done away from the app thread, before a freeze.
-#[derive(Debug)]
-pub struct Preparation {
-    areas: Areas,
-}
-
-impl Preparation {
-    /// Reads the process's memory map with its marks. About 25 ms per GB of resident memory: not on the app thread.
-    pub fn read() -> io::Result<Self> {
-        Areas::read().map(|areas| Self { areas })
-    }
-}
+#[cfg(target_os = "linux")]
+pub use linux::{Preparation, freeze};
 
 /// Limits of one freeze.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +50,8 @@ pub enum Frozen {
     Child,
 }
 
-/// The descriptor on which a shadow writes.
-pub const OUTPUT: RawFd = child::OUTPUT;
+/// The descriptor on which every shadow writes its answers.
+pub const OUTPUT: RawFd = 3;
 
 /// Why no shadow was made. Nothing has changed in the app then.
 #[derive(Debug)]
@@ -107,80 +91,107 @@ impl std::error::Error for Refusal {
     }
 }
 
-/// Freezes the process into a shadow that writes on a copy of `output`.
-///
-/// Threads whose names begin with `leakprobe` may be at work meanwhile.
-///
-/// # Safety
-///
-/// On the app thread, at a point where JavaScript may run. The child side must not return into the caller's own
-/// caller: it answers and calls [`end`].
-pub unsafe fn freeze(
-    preparation: &mut Preparation,
-    output: RawFd,
-    limits: Limits,
-) -> Result<Frozen, Refusal> {
-    let began = monotonic();
-    wait_until_idle(limits.wait_for_idle)?;
-    let idle = monotonic();
-
-    let areas = &mut preparation.areas;
-    let read_again = !areas.still_hold().map_err(Refusal::Proc)?;
-    if read_again {
-        areas.read_again().map_err(Refusal::Proc)?;
-    }
-    let checked = monotonic();
-
-    // SAFETY: reads this process's own id.
-    let parent = unsafe { libc::getpid() };
-    let lifted = areas.lift();
-    // SAFETY: the other threads sleep, glibc's fork puts malloc's locks in order, and the child runs only what
-    // `become_shadow` and the caller's answer need.
-    let pid = unsafe { libc::fork() };
-    if pid == 0 {
-        // SAFETY: this is the forked child with its only thread.
-        if unsafe { child::become_shadow(parent, output, limits) }.is_err() {
-            end(2);
-        }
-        std::mem::forget(lifted);
-        return Ok(Frozen::Child);
-    }
-    let failed = (pid < 0).then(io::Error::last_os_error);
-    let forked = monotonic();
-    drop(lifted);
-    let restored = monotonic();
-    if let Some(error) = failed {
-        return Err(Refusal::Fork(error));
-    }
-    let pause = Pause {
-        idle: idle.saturating_sub(began),
-        areas: checked.saturating_sub(idle),
-        fork: forked.saturating_sub(checked),
-        restore: restored.saturating_sub(forked),
-        total: restored.saturating_sub(began),
-        areas_read_again: read_again,
-    };
-    Ok(Frozen::Parent { pid, pause })
-}
-
 /// Ends a shadow at once: no exit handlers, no destructors.
 pub fn end(status: i32) -> ! {
     // SAFETY: ends the process without running anything.
     unsafe { libc::_exit(status) }
 }
 
-fn wait_until_idle(limit: Duration) -> Result<(), Refusal> {
-    let me = crate::thread_id().unwrap_or(0);
-    let deadline = monotonic().saturating_add(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX));
-    loop {
-        let busy = idle::busy_threads(me).map_err(Refusal::Proc)?;
-        if busy.is_empty() {
-            return Ok(());
+#[cfg(target_os = "linux")]
+mod linux {
+    use super::{Frozen, Limits, Pause, Refusal, end};
+    use crate::areas::Areas;
+    use crate::clock::monotonic;
+    use crate::{child, idle};
+    use std::io;
+    use std::os::fd::RawFd;
+    use std::time::Duration;
+
+    /// How often the fork looks again whether the other threads sleep.
+    const LOOK_AGAIN: Duration = Duration::from_micros(200);
+
+    /// What can be done away from the app thread, before a freeze.
+    #[derive(Debug)]
+    pub struct Preparation {
+        areas: Areas,
+    }
+
+    impl Preparation {
+        /// Reads the process's memory map with its marks. About 25 ms per GB of resident memory: not on the app thread.
+        pub fn read() -> io::Result<Self> {
+            Areas::read().map(|areas| Self { areas })
         }
-        if monotonic() >= deadline {
-            return Err(Refusal::Busy(busy));
+    }
+
+    /// Freezes the process into a shadow that writes on a copy of `output`.
+    ///
+    /// Threads whose names begin with `leakprobe` may be at work meanwhile.
+    ///
+    /// # Safety
+    ///
+    /// On the app thread, at a point where JavaScript may run. The child side must not return into the caller's own
+    /// caller: it answers and calls [`end`].
+    pub unsafe fn freeze(
+        preparation: &mut Preparation,
+        output: RawFd,
+        limits: Limits,
+    ) -> Result<Frozen, Refusal> {
+        let began = monotonic();
+        wait_until_idle(limits.wait_for_idle)?;
+        let idle = monotonic();
+
+        let areas = &mut preparation.areas;
+        let read_again = !areas.still_hold().map_err(Refusal::Proc)?;
+        if read_again {
+            areas.read_again().map_err(Refusal::Proc)?;
         }
-        std::thread::sleep(LOOK_AGAIN);
+        let checked = monotonic();
+
+        // SAFETY: reads this process's own id.
+        let parent = unsafe { libc::getpid() };
+        let lifted = areas.lift();
+        // SAFETY: the other threads sleep, glibc's fork puts malloc's locks in order, and the child runs only what
+        // `become_shadow` and the caller's answer need.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            // SAFETY: this is the forked child with its only thread.
+            if unsafe { child::become_shadow(parent, output, limits) }.is_err() {
+                end(2);
+            }
+            std::mem::forget(lifted);
+            return Ok(Frozen::Child);
+        }
+        let failed = (pid < 0).then(io::Error::last_os_error);
+        let forked = monotonic();
+        drop(lifted);
+        let restored = monotonic();
+        if let Some(error) = failed {
+            return Err(Refusal::Fork(error));
+        }
+        let pause = Pause {
+            idle: idle.saturating_sub(began),
+            areas: checked.saturating_sub(idle),
+            fork: forked.saturating_sub(checked),
+            restore: restored.saturating_sub(forked),
+            total: restored.saturating_sub(began),
+            areas_read_again: read_again,
+        };
+        Ok(Frozen::Parent { pid, pause })
+    }
+
+    fn wait_until_idle(limit: Duration) -> Result<(), Refusal> {
+        let me = crate::thread_id().unwrap_or(0);
+        let deadline = monotonic().saturating_add(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX));
+        loop {
+            let busy = idle::busy_threads(me).map_err(Refusal::Proc)?;
+            if busy.is_empty() {
+                return Ok(());
+            }
+            if monotonic() >= deadline {
+                return Err(Refusal::Busy(busy));
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
     }
 }
 

@@ -10,30 +10,45 @@
 //!
 //! Besides one module of the boundary this is the only place with `unsafe`.
 
+#[cfg(target_os = "linux")]
 mod areas;
 mod blocked;
+#[cfg(target_os = "linux")]
 mod child;
 mod clock;
 mod collect;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
 mod event_loop;
 mod freeze;
 mod gc;
 mod heap_limit;
 mod heap_statistics;
+#[cfg(target_os = "linux")]
 mod idle;
 mod interrupt;
 mod isolate;
 mod malloc;
+#[cfg(target_os = "linux")]
+mod maps;
 mod object_count;
+mod obstacle;
+#[cfg(target_os = "linux")]
 mod relocation;
 mod shadow;
 mod symbols;
 
-pub use blocked::{Blocked, blocked_in};
+pub use blocked::Blocked;
+#[cfg(target_os = "linux")]
+pub use blocked::blocked_in;
 pub use clock::{monotonic, thread_id};
 pub use collect::collect_garbage;
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::{Preparation, blocked_in, freeze};
 pub use event_loop::EventLoop;
-pub use freeze::{Frozen, Limits, OUTPUT, Pause, Preparation, Refusal, end, freeze};
+pub use freeze::{Frozen, Limits, OUTPUT, Pause, Refusal, end};
+#[cfg(target_os = "linux")]
+pub use freeze::{Preparation, freeze};
 pub use gc::{GcCallbacks, GcObserver};
 pub use heap_limit::{HeapLimitCallback, HeapLimitObserver};
 pub use heap_statistics::{HeapReader, HeapReading, Mismatch};
@@ -41,4 +56,5 @@ pub use interrupt::{Interrupt, Interrupter};
 pub use isolate::Isolate;
 pub use malloc::{Malloc, malloc};
 pub use object_count::{can_count_objects, count_objects};
+pub use obstacle::{Obstacle, obstacle};
 pub use shadow::{Ending, Shadow, Usage, is_crash, wait_readable};

@@ -45,28 +45,62 @@ extern "C" fn no_op(_: *mut c_void) -> c_int {
 ///
 /// Only in a forked child with a single thread: elsewhere threads that wait would never wake.
 pub(crate) unsafe fn silence_condition_variables() -> usize {
-    let mut patched: usize = 0;
-    // SAFETY: `visit` has the type that dl_iterate_phdr calls, and `patched` outlives the call.
-    unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut patched).cast()) };
-    patched
+    visit_all(true).slots
 }
 
-unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _: usize, patched: *mut c_void) -> c_int {
+/// What is loaded into this process.
+pub(crate) fn loaded() -> Loaded {
+    visit_all(false)
+}
+
+/// The loaded objects.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Loaded {
+    patch: bool,
+    /// Slots for the two functions, wherever they are: node's executable, `libnode.so`, `libuv.so`.
+    pub(crate) slots: usize,
+    /// musl is the C library.
+    pub(crate) musl: bool,
+}
+
+fn visit_all(patch: bool) -> Loaded {
+    let mut loaded = Loaded { patch, ..Loaded::default() };
+    // SAFETY: `visit` has the type that dl_iterate_phdr calls, and `loaded` outlives the call.
+    unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut loaded).cast()) };
+    loaded
+}
+
+unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _: usize, loaded: *mut c_void) -> c_int {
     // SAFETY: dl_iterate_phdr passes a valid description of a loaded object for the length of this call.
     let info = unsafe { &*info };
-    // SAFETY: `patched` is the counter that `silence_condition_variables` passed on, on this very thread.
-    let patched = unsafe { &mut *patched.cast::<usize>() };
+    // SAFETY: `loaded` is what `visit_all` passed on, on this very thread.
+    let loaded = unsafe { &mut *loaded.cast::<Loaded>() };
     // SAFETY: `dlpi_name` is null or a NUL-terminated string of the loader's.
-    let name = if info.dlpi_name.is_null() { c"" } else { unsafe { CStr::from_ptr(info.dlpi_name) } };
-    // The C library calls its own functions directly, and the loader's and the kernel's objects have no such slots.
-    if !name.to_bytes().windows(5).any(|part| part == b"libc." || part == b"ld-li" || part == b"linux") {
-        // SAFETY: the object stays loaded: nothing else runs in this process.
-        *patched += unsafe { patch_object(info) };
+    let path = if info.dlpi_name.is_null() { c"" } else { unsafe { CStr::from_ptr(info.dlpi_name) } };
+    let name = file_name(path.to_bytes());
+    loaded.musl |= is_musl(name);
+    if !is_c_library(name) {
+        // SAFETY: the object stays loaded during the call: dl_iterate_phdr holds the loader's lock.
+        loaded.slots += unsafe { visit_object(info, loaded.patch) };
     }
     0
 }
 
-unsafe fn patch_object(info: &libc::dl_phdr_info) -> usize {
+fn file_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
+}
+
+/// The C library calls its own functions directly, and the loader's and the kernel's objects have no such slots.
+fn is_c_library(name: &[u8]) -> bool {
+    [&b"libc."[..], b"ld-", b"linux-vdso", b"linux-gate"].iter().any(|start| name.starts_with(start))
+}
+
+fn is_musl(name: &[u8]) -> bool {
+    name.starts_with(b"ld-musl-") || name.starts_with(b"libc.musl-")
+}
+
+/// The number of slots of one object, each made harmless where `patch` says so.
+unsafe fn visit_object(info: &libc::dl_phdr_info, patch: bool) -> usize {
     let base = usize::try_from(info.dlpi_addr).unwrap_or(0);
     // SAFETY: the loader's table of `dlpi_phnum` program headers.
     let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
@@ -95,7 +129,7 @@ unsafe fn patch_object(info: &libc::dl_phdr_info) -> usize {
     if strings == 0 || symbols == 0 {
         return 0;
     }
-    let mut patched = 0;
+    let mut slots = 0;
     for (table, bytes) in tables.into_iter().filter(|(table, _)| *table != 0) {
         // SAFETY: DT_RELA and DT_JMPREL point at that many bytes of relocations with addends.
         let relocations =
@@ -112,11 +146,12 @@ unsafe fn patch_object(info: &libc::dl_phdr_info) -> usize {
             let name = unsafe { CStr::from_ptr(name as *const c_char) };
             if name == c"pthread_cond_signal" || name == c"pthread_cond_broadcast" {
                 // SAFETY: the relocation says that this word of the object holds the function's address.
-                patched += usize::from(unsafe { patch_slot((base + relocation.offset) as *mut usize) });
+                let done = !patch || unsafe { patch_slot((base + relocation.offset) as *mut usize) };
+                slots += usize::from(done);
             }
         }
     }
-    patched
+    slots
 }
 
 unsafe fn patch_slot(slot: *mut usize) -> bool {
@@ -133,4 +168,48 @@ unsafe fn patch_slot(slot: *mut usize) -> bool {
         unsafe { ptr::write(slot, no_op as *const () as usize) };
     }
     writable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_known_by_its_file_and_not_by_its_directory() {
+        let skipped = |path: &str| is_c_library(file_name(path.as_bytes()));
+        for path in [
+            "",
+            "/usr/bin/node",
+            "/usr/lib/x86_64-linux-gnu/libnode.so.115",
+            "libuv.so.1",
+            "/opt/libc.d/libx.so",
+        ] {
+            assert!(!skipped(path), "{path}");
+        }
+        for path in [
+            "/lib/x86_64-linux-gnu/libc.so.6",
+            "/lib64/ld-linux-x86-64.so.2",
+            "linux-vdso.so.1",
+            "ld-linux-aarch64.so.1",
+        ] {
+            assert!(skipped(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn musl_is_recognised() {
+        let musl = |path: &str| is_musl(file_name(path.as_bytes()));
+        assert!(musl("/lib/ld-musl-x86_64.so.1") && musl("libc.musl-aarch64.so.1"));
+        assert!(!musl("/lib/x86_64-linux-gnu/libc.so.6") && !musl("/musl/ld-linux-x86-64.so.2"));
+        assert!(!loaded().musl);
+    }
+
+    #[test]
+    fn the_slots_of_a_shared_library_are_found() {
+        let before = loaded().slots;
+        // SAFETY: loads a library whose initialisers do nothing but set up itself.
+        let library = unsafe { libc::dlopen(c"libstdc++.so.6".as_ptr(), libc::RTLD_NOW) };
+        assert!(!library.is_null(), "the library that node itself needs");
+        assert!(loaded().slots >= before + 2);
+    }
 }

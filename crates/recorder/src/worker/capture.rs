@@ -166,7 +166,7 @@ impl Worker {
         waiting.asked = (self.shared.now)();
         waiting.begun = false;
         waiting.interrupt_at = Some(waiting.asked.plus(waiting.patience_ns));
-        waiting.attempts += 1;
+        waiting.attempts += u32::from(waiting.way == Way::Shadow);
         waiting.preparation = match waiting.way {
             Way::Shadow => Preparation::read().ok(),
             Way::InProcess => None,
