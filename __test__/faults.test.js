@@ -68,10 +68,10 @@ test('when the kernel refuses threads and forks the capture says so, and the app
 })
 
 test('a limit of the address space refuses the heap snapshot, and gives stack and floor', { skip, timeout: 120_000 }, async (t) => {
-  const app = start(t, [makeDirectory(t)])
+  const app = start(t, [makeDirectory(t), '400000'])
   await app.ready
   const size = Number(/^VmSize:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${app.child.pid}/status`, 'utf8'))[1]) * 1024
-  execFileSync('prlimit', [`--pid=${app.child.pid}`, `--as=${size + (60 << 20)}`])
+  execFileSync('prlimit', [`--pid=${app.child.pid}`, `--as=${size + (200 << 20)}`])
   await new Promise((resolve) => setTimeout(resolve, 1500)) // the limit is read once a second
 
   const { incident } = await app.capture({ heapSnapshot: true })

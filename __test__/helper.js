@@ -26,7 +26,8 @@ function startProbe (t, options = {}) {
 /** A fresh directory, removed after the test. */
 function makeDirectory (t) {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'leakprobe-test-'))
-  t.after(() => fs.rmSync(directory, { recursive: true, force: true }))
+  // A process that was just killed may still make files.
+  t.after(() => fs.rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }))
   return directory
 }
 

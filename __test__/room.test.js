@@ -23,7 +23,8 @@ test('in 512 MB a heap of 150 MB gives floor and stack, and its heap snapshot is
 
     assert.equal(incident.heapSnapshot.state, 'refused', `${attempt}: ${JSON.stringify(incident.heapSnapshot)}`)
     assert.match(incident.heapSnapshot.because, /^a heap of \d+ objects needs about \d+ MB to be written, and a shadow may take \d+ MB$|^the shadow had taken \d+ MB of the \d+ MB that it was given before it had counted the objects$/)
-    assert.deepEqual([incident.shadow.state, incident.shadow.attempts, incident.shadow.retriedBecause], ['answered', 1, undefined], JSON.stringify(incident.shadow))
+    assert.equal(incident.shadow.state, 'answered', JSON.stringify(incident.shadow))
+    assertOneShadow(incident.shadow)
     assert.ok(incident.floor.heapUsed > 120e6, `${incident.floor.heapUsed}`)
     assert.ok(fs.existsSync(path.join(incident.directory, 'stack.txt')))
   }
@@ -37,7 +38,8 @@ test('a shadow that needs more than it counted ends at its limit, not the app, a
 
   assert.equal(incident.heapSnapshot.state, 'failed', JSON.stringify(incident.heapSnapshot))
   assert.match(incident.heapSnapshot.because, /the shadow had taken \d+ MB of the \d+ MB that it was given/)
-  assert.deepEqual([incident.shadow.state, incident.shadow.attempts], ['answered', 1], JSON.stringify(incident.shadow))
+  assert.equal(incident.shadow.state, 'answered', JSON.stringify(incident.shadow))
+  assertOneShadow(incident.shadow)
   assert.ok(incident.floor.heapUsed > 50e6)
   assert.equal(app.killed(), 0, 'the kernel killed nothing')
   assert.equal((await app.capture({ floor: true })).incident.shadow.state, 'answered')
@@ -96,8 +98,14 @@ test('a reader that hardly reads makes the shadow wait, and the heap snapshot is
   assert.equal(incident.heapSnapshot.state, 'written', JSON.stringify(incident.heapSnapshot))
   assert.equal(incident.heapSnapshot.by, 'shadow')
   assert.ok(incident.heapSnapshot.countsMatch)
-  assert.equal(incident.shadow.attempts, 1)
+  assertOneShadow(incident.shadow)
 })
+
+/** There was one shadow. On a busy machine the freeze itself may have had to be tried again. */
+function assertOneShadow ({ attempts, retriedBecause }) {
+  if (retriedBecause !== undefined) assert.match(retriedBecause, /^no shadow could be made: threads did not come to rest/)
+  else assert.equal(attempts, 1)
+}
 
 /** An app of the fixture in a cgroup of its own with 512 MB; `killed()`, how often the kernel killed in it. */
 async function startInGroup (t, objects, references = 0, environment = {}) {

@@ -18,6 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
 
@@ -115,6 +116,7 @@ pub(crate) fn count_objects_in_shadow() -> Option<i64> {
 
 /// Freezes the process as the job says, for the incident `id`. In the shadow `main` answers, and this never returns.
 pub(crate) fn freeze(running: &Running, id: &str, job: &mut FreezeJob, main: &ShadowMain) {
+    let began = leakprobe_shadow::monotonic();
     // SAFETY: on the app thread at a point where JavaScript may run; the child side below answers and ends.
     match unsafe { leakprobe_shadow::freeze(&mut job.preparation, job.output, job.limits) } {
         Ok(Frozen::Child) => {
@@ -124,7 +126,11 @@ pub(crate) fn freeze(running: &Running, id: &str, job: &mut FreezeJob, main: &Sh
             end(if main.answer(std::mem::take(&mut job.questions)) { 0 } else { 3 })
         }
         Ok(Frozen::Parent { pid, pause }) => running.recorder.frozen(id, Ok((pid, pause))),
-        Err(refusal) => running.recorder.frozen(id, Err(refusal)),
+        Err(refusal) => {
+            let waited = leakprobe_shadow::monotonic().saturating_sub(began);
+            running.recorder.add_pause(Duration::from_nanos(waited).as_secs_f64() * 1e3);
+            running.recorder.frozen(id, Err(refusal));
+        }
     }
 }
 
