@@ -50,6 +50,11 @@ export declare class NativeProbe {
   collectInShadow(): boolean
   /** How many objects the heap holds, in a shadow only; `null` where that is not one, or V8's functions are missing. */
   countObjectsInShadow(): number | null
+  /**
+   * Walks the heap, in a shadow only. `question` is JSON with what was planted; `sample` is one of the planted objects.
+   * A line of JSON with what was found or why not; `null` where that is no shadow, or nothing can be walked.
+   */
+  walkInShadow(question: string, sample: object): string | null
   /** V8 has written it, or could not. */
   endHeapSnapshot(id: string, pauseMs: number, error?: string | undefined | null): void
   /**

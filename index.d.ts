@@ -114,7 +114,7 @@ export interface Options {
   /** A trigger's heap snapshot is not taken when its predicted pause is longer, ms, 0 to 3 600 000. Default 5 000 (`test`: 20 000). */
   maxSnapshotPauseMs?: number
   /** Parts to do without, so that their fallback is used. Default none. */
-  without?: Array<'freeze' | 'native-heap-statistics' | 'native-gc' | 'listener-hooks' | 'timer-hooks' | 'loop-idle-time' | 'interrupt' | 'heap-limit' | 'object-count'>
+  without?: Array<'freeze' | 'native-heap-statistics' | 'native-gc' | 'listener-hooks' | 'timer-hooks' | 'loop-idle-time' | 'interrupt' | 'heap-limit' | 'object-count' | 'heap-walk'>
 }
 
 /** A condition with its limits and what to do when it holds. */
@@ -184,6 +184,8 @@ export interface Incident {
   shadow: { state: 'not-asked' | 'refused' | 'pending' | 'answered' | 'failed', because?: string, attempts?: number, pauseMs?: number, [detail: string]: unknown }
   /** Name of the stack's file in the directory, where a shadow told it. */
   stack?: string
+  /** What the shadow's walk over the heap found, in numbers; `file` has the whole of it. Absent where there was none. */
+  walk?: { state: 'answered' | 'failed', because?: string, file?: string, liveObjects?: number, liveBytes?: number, ms?: number, [detail: string]: unknown }
   /** More, as documented for `incident.json`. */
   [field: string]: unknown
 }

@@ -25,6 +25,7 @@ function makeShadowMain (watched, native) {
       if (!native.collectInShadow()) collectTwice()
       answer({ floor: floor(watched) })
     }
+    if (questions.walk) walk(questions.floor, native)
     if (questions.heapSnapshot && hasRoom(questions.count, native)) {
       answer({ heapSnapshot: 'begins' })
       writeHeapSnapshot(`/proc/self/fd/${OUTPUT}`)
@@ -51,6 +52,37 @@ function collectTwice () {
   collect()
 }
 
+class LeakprobePlanted {}
+class LeakprobeWeak {}
+const PLANTED = 1000
+const planted = []
+const ephemerons = new WeakMap()
+
+// The walk tests itself on what is planted: objects that a variable holds, and entries of a weak map
+// whose keys nobody holds.
+function walk (collected, native) {
+  plant()
+  const question = {
+    own: __dirname,
+    collected,
+    planted: {
+      class: LeakprobePlanted.name,
+      count: PLANTED,
+      variable: 'planted',
+      weakClass: LeakprobeWeak.name,
+      used: getHeapStatistics().used_heap_size
+    }
+  }
+  answer({ walkBegins: true })
+  const line = native.walkInShadow(stringify(question), planted[0])
+  if (line !== null) write(line)
+}
+
+function plant () {
+  for (let index = 0; index < PLANTED; index++) planted.push(new LeakprobePlanted())
+  for (let index = 0; index < 8; index++) ephemerons.set(new LeakprobeWeak(), new LeakprobeWeak())
+}
+
 function floor (watched) {
   const heap = getHeapStatistics()
   const memory = memoryUsage()
@@ -75,7 +107,11 @@ function stack (below) {
 }
 
 function answer (value) {
-  let bytes = from(`${stringify(value)}\n`)
+  write(stringify(value))
+}
+
+function write (line) {
+  let bytes = from(`${line}\n`)
   while (bytes.length > 0) bytes = bytes.subarray(writeSync(OUTPUT, bytes))
 }
 

@@ -9,10 +9,11 @@
 
 use crate::app_thread::AppThread;
 use crate::probe::Running;
+use leakprobe_heap_walk::Question;
 use leakprobe_recorder::FreezeJob;
 use leakprobe_shadow::{Frozen, Interrupter, Isolate, end};
-use napi::bindgen_prelude::{Function, FunctionRef, ToNapiValue};
-use napi::{Env, sys};
+use napi::bindgen_prelude::{Function, FunctionRef, Object, ToNapiValue};
+use napi::{Env, JsValue, sys};
 use std::ffi::{CStr, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
@@ -112,6 +113,25 @@ pub(crate) fn count_objects_in_shadow() -> Option<i64> {
     // SAFETY: in a shadow, called by JavaScript, so on the isolate's thread.
     let objects = unsafe { leakprobe_shadow::count_objects() };
     objects.and_then(|objects| i64::try_from(objects).ok())
+}
+
+/// Walks the heap, in a shadow only: a line of JSON with what was found, or why it was not; `None` where there is no walker.
+pub(crate) fn walk_in_shadow(running: &Running, question: &str, sample: &Object<'_>) -> Option<String> {
+    if !in_shadow() {
+        return None;
+    }
+    let question: Question = serde_json::from_str(question).ok()?;
+    let (walker, question) = running.recorder.walk(question)?;
+    // SAFETY: a `napi_value` is the address of a handle's slot, and this one's scope is open during the call.
+    let sample = unsafe { sample.raw().cast::<u64>().read() };
+    // SAFETY: in a shadow, called by JavaScript, so on the isolate's thread; the sample was given by JavaScript.
+    let walk = || unsafe { walker.walk(sample, &question) };
+    let answer = match catch_unwind(AssertUnwindSafe(walk)) {
+        Ok(Ok(census)) => serde_json::json!({ "walk": census }),
+        Ok(Err(refusal)) => serde_json::json!({ "noWalk": refusal.to_string() }),
+        Err(_) => serde_json::json!({ "noWalk": "the walk panicked" }),
+    };
+    Some(answer.to_string())
 }
 
 /// Freezes the process as the job says, for the incident `id`. In the shadow `main` answers, and this never returns.

@@ -11,7 +11,7 @@ use leakprobe_shadow::{
     GcCallbacks, HeapLimitCallback, HeapReader, HeapReading, Interrupter, Isolate, monotonic, thread_id,
 };
 use napi::Env;
-use napi::bindgen_prelude::{Float64Array, FnArgs, Function};
+use napi::bindgen_prelude::{Float64Array, FnArgs, Function, Object};
 use napi_derive::napi;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
@@ -282,6 +282,13 @@ impl NativeProbe {
     #[napi]
     pub fn count_objects_in_shadow(&self) -> napi::Result<Option<i64>> {
         self.with(|_| Ok(ffi::count_objects_in_shadow()))
+    }
+
+    /// Walks the heap, in a shadow only. `question` is JSON with what was planted; `sample` is one of the planted objects.
+    /// A line of JSON with what was found or why not; `null` where that is no shadow, or nothing can be walked.
+    #[napi]
+    pub fn walk_in_shadow(&self, question: String, sample: Object<'_>) -> napi::Result<Option<String>> {
+        self.with(|running| Ok(ffi::walk_in_shadow(running, &question, &sample)))
     }
 
     /// V8 has written it, or could not.

@@ -3,15 +3,16 @@
 const { execFileSync } = require('node:child_process')
 const { failOn } = require('./files.js')
 
-const NAPI_FREE = ['leakprobe-core', 'leakprobe-heap-snapshot', 'leakprobe-shadow', 'leakprobe-recorder', 'leakprobe-cli']
+const NAPI_FREE = ['leakprobe-core', 'leakprobe-heap-snapshot', 'leakprobe-shadow', 'leakprobe-heap-walk', 'leakprobe-recorder', 'leakprobe-cli']
 
 // What each crate may use of ours, directly or through another.
 const ALLOWED = {
   'leakprobe-core': [],
   'leakprobe-heap-snapshot': [],
   'leakprobe-shadow': ['leakprobe-heap-snapshot'],
-  'leakprobe-recorder': ['leakprobe-core', 'leakprobe-heap-snapshot', 'leakprobe-shadow'],
-  'leakprobe-cli': ['leakprobe-core', 'leakprobe-heap-snapshot', 'leakprobe-recorder', 'leakprobe-shadow']
+  'leakprobe-heap-walk': [],
+  'leakprobe-recorder': ['leakprobe-core', 'leakprobe-heap-snapshot', 'leakprobe-heap-walk', 'leakprobe-shadow'],
+  'leakprobe-cli': ['leakprobe-core', 'leakprobe-heap-snapshot', 'leakprobe-heap-walk', 'leakprobe-recorder', 'leakprobe-shadow']
 }
 
 /** Only the root package knows Node-API, and the pure crates know none of the others. */

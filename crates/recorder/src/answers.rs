@@ -1,5 +1,6 @@
 //! A shadow's answers as they come through its pipe: lines of JSON, then, if asked for, a raw heap snapshot.
 
+use leakprobe_heap_walk::Census;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,9 @@ enum Line {
     Floor(Floor),
     Objects(u64),
     NoRoom(u64),
+    WalkBegins(IgnoredAny),
+    Walk(Box<Census>),
+    NoWalk(String),
     HeapSnapshot(IgnoredAny),
 }
 
@@ -46,6 +50,10 @@ pub(crate) struct Answers {
     pub(crate) objects: Option<u64>,
     /// There will be no heap snapshot: it would need so many bytes, more than the shadow may take.
     pub(crate) no_room: Option<u64>,
+    /// A walk over the heap was begun: a shadow that ends after this and before its result was ended by the walk.
+    pub(crate) walk_begun: bool,
+    /// What the walk found, or why it was refused.
+    pub(crate) walk: Option<Result<Box<Census>, String>>,
     pub(crate) snapshot_begun: bool,
     /// The first thing that was not understood.
     pub(crate) fault: Option<String>,
@@ -79,6 +87,9 @@ impl Answers {
                 Ok(Line::Floor(floor)) => self.floor = Some(floor),
                 Ok(Line::Objects(objects)) => self.objects = Some(objects),
                 Ok(Line::NoRoom(needed)) => self.no_room = Some(needed),
+                Ok(Line::WalkBegins(_)) => self.walk_begun = true,
+                Ok(Line::Walk(census)) => self.walk = Some(Ok(census)),
+                Ok(Line::NoWalk(because)) => self.walk = Some(Err(because)),
                 Ok(Line::HeapSnapshot(_)) => self.snapshot_begun = true,
                 Err(error) => self.fault(&error.to_string()),
             }

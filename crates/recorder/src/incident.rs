@@ -4,6 +4,7 @@ use crate::answers::{Answers, Floor};
 use crate::files;
 use crate::preflight;
 use crate::snapshot::Written;
+use crate::walks;
 use crate::worker::HeapLimit;
 use leakprobe_core::{Nanos, Trip};
 use leakprobe_shadow::{Ending, Pause, Preparation, Shadow, Usage, is_crash};
@@ -34,11 +35,14 @@ pub enum Way {
 /// What a shadow is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question by itself")]
 pub(crate) struct Questions {
     /// What the app thread was doing.
     pub(crate) stack: bool,
     /// Full collections, then the heap's numbers.
     pub(crate) floor: bool,
+    /// Our own walk over the heap.
+    pub(crate) walk: bool,
     /// V8's file.
     pub(crate) heap_snapshot: bool,
     /// Count the heap's objects before, to see whether there is room for it.
@@ -88,6 +92,8 @@ pub(crate) struct Pending {
     pub(crate) used: Usage,
     /// Why the last shadow gave no answer.
     pub(crate) shadow_fault: Option<String>,
+    /// Why there is no walk over the heap.
+    pub(crate) walk_fault: Option<String>,
     /// How long the event loop has to come to the freeze, before its JavaScript is interrupted; 0 when it is stuck.
     pub(crate) patience_ns: u64,
     /// When that will be; `None` once it was.
@@ -197,6 +203,7 @@ impl Pending {
             ran_out: None,
             used: Usage::default(),
             shadow_fault: None,
+            walk_fault: None,
             patience_ns: 0,
             interrupt_at: None,
         }
@@ -240,6 +247,10 @@ impl Pending {
             map.insert("shadow".to_owned(), shadow);
             if self.questions.heap_snapshot {
                 map.insert("heapSnapshot".to_owned(), state);
+            }
+            if let Some(walk) = walks::incident(answers.walk.as_ref(), self.walk_fault.as_deref(), &self.path)
+            {
+                map.insert("walk".to_owned(), walk);
             }
             if let Some(floor) = answers.floor {
                 map.insert("floor".to_owned(), floor_json(&floor, route));

@@ -20,6 +20,7 @@ mod recorder;
 mod retention;
 mod snapshot;
 mod state;
+mod walks;
 mod worker;
 
 pub use config::RecorderConfig;

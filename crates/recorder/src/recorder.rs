@@ -7,10 +7,12 @@ use crate::error::Error;
 use crate::incident::Way;
 use crate::queue::EventSender;
 use crate::state::Shared;
+use crate::walks::Walks;
 use crate::worker::{Command, HeapLimit, Worker, incident_id};
 use crate::{files, incident, preflight, retention, snapshot};
 use crossbeam_channel::{Sender, bounded};
 use leakprobe_core::{Monitor, Nanos, RouteId};
+use leakprobe_heap_walk::{Question, Walker};
 use leakprobe_shadow::{Limits, Pause, Preparation, Refusal, Shadow};
 use parking_lot::Mutex;
 use std::error::Error as _;
@@ -100,6 +102,7 @@ impl Recorder {
             pending: Mutex::default(),
             can_freeze: AtomicBool::new(false),
             can_count: AtomicBool::new(false),
+            walks: Walks::default(),
             started_at: humantime::format_rfc3339_millis(wall).to_string(),
             started,
             config,
@@ -215,6 +218,11 @@ impl Recorder {
         let limits = Limits { wait_for_idle: WAIT_FOR_IDLE, cpu_seconds, memory };
         let questions = serde_json::to_string(&questions).unwrap_or_default();
         Ok(FreezeJob { preparation, output, limits, questions })
+    }
+
+    /// For a shadow: the walker of this process, and what it is asked besides what `question` says. Never waits.
+    pub fn walk(&self, question: Question) -> Option<(&Walker, Question)> {
+        self.shared.walks.ask(question)
     }
 
     /// V8's heap is at its limit. Called inside a collection: does not wait and does not allocate.

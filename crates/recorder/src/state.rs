@@ -5,6 +5,7 @@ use crate::config::RecorderConfig;
 use crate::incident::Pending;
 use crate::process_reading::ProcessReading;
 use crate::queue::{EventReceiver, EventSender};
+use crate::walks::Walks;
 use leakprobe_core::report::{FreezeParts, Pause};
 use leakprobe_core::{Capability, Cost, Monitor, Nanos, ProcessIdentity, Report, Stats};
 use parking_lot::Mutex;
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) pending: Mutex<HashMap<String, Pending>>,
     /// Whether this process can be frozen into a shadow.
     pub(crate) can_freeze: AtomicBool,
+    pub(crate) walks: Walks,
     /// Whether a shadow can count the heap's objects.
     pub(crate) can_count: AtomicBool,
     pub(crate) started_at: String,

@@ -4,6 +4,7 @@
 //! app thread a system call. **Invariant:** a panic ends one step, not the thread and not the app.
 
 mod capture;
+mod walk;
 
 use crate::Observer;
 use crate::files;
@@ -192,6 +193,7 @@ impl Worker {
             obstacle().map(|obstacle| obstacle.to_string())
         };
         self.check_counting(refused.is_none());
+        self.check_walking(refused.is_none());
         match refused {
             None => {
                 shared.can_freeze.store(true, Ordering::Relaxed);

@@ -94,6 +94,7 @@ impl Worker {
         let questions = Questions {
             stack: by_shadow,
             floor: by_shadow && (floor || asked),
+            walk: by_shadow && shared.walks.wanted(heap_used, room),
             heap_snapshot: whole,
             count: (by_shadow && shared.can_count.load(Ordering::Relaxed))
                 .then(|| Count { room, bytes_per_object: self.learned.bytes_per_object() }),
@@ -293,6 +294,9 @@ impl Worker {
                 Err(format!("the shadow was ended by signal {signal}"))
             }
         };
+        if pending.questions.walk && pending.way == Way::Shadow {
+            self.walked(&mut pending, written.as_ref().ok().map(|written| &written.answers), ending);
+        }
         let whole = written.as_ref().is_ok_and(|written| pending.answered(written));
         if !whole && pending.way == Way::Shadow {
             pending.shadow_fault = Some(match &written {

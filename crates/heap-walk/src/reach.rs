@@ -1,0 +1,342 @@
+//! What the strong roots reach, breadth first, with its folded paths.
+//!
+//! Roots that hold the program's own objects come first, what V8 keeps about code and shapes comes when nothing else is
+//! left, and the stack comes last: so paths run through the program's variables where they can.
+
+use crate::edges::DICTIONARY_PREFIX;
+use crate::heap::{Heap, strong};
+use crate::maps::{Maps, Treatment, hash_text};
+use crate::objects::Place;
+use crate::origin::Origins;
+use crate::queue::Queue;
+use crate::roots::Roots;
+use crate::signatures::{Edge, NodeId, Signatures, Visit, mix};
+use std::collections::{HashMap, HashSet};
+
+/// Parents from here on are kinds of roots.
+pub(crate) const ROOT: u32 = 0xffff_ff00;
+/// Kinds of roots that are told apart.
+const ROOT_KINDS: i32 = 0xf0;
+/// A dictionary larger than this is a collection, and its keys are not told apart, bytes.
+const LARGEST_RECORD: u32 = 16 + 8 * 3 * 512;
+/// Stores whose sharing is seen.
+const MOST_STORES: usize = 1 << 20;
+
+/// A finished walk.
+pub(crate) struct Reached {
+    pub(crate) maps: Maps,
+    pub(crate) signatures: Signatures,
+    pub(crate) origins: Origins,
+    pub(crate) roots: Roots,
+    /// The kinds of roots by their nodes.
+    pub(crate) root_kinds: HashMap<NodeId, i32>,
+    /// By number of the object, the place of the one it was reached from, plus 1; 0 for what was not reached.
+    parents: Vec<u32>,
+    pub(crate) count: u64,
+    pub(crate) bytes: u64,
+    pub(crate) edges: u64,
+    pub(crate) off_heap: u64,
+    /// The first objects of the classes that were looked for.
+    pub(crate) found: Vec<Place>,
+}
+
+/// What an object was reached from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Parent {
+    Object(Place),
+    /// V8's number of a kind of root.
+    Root(i32),
+}
+
+/// The object that is being looked at, as far as the names of its edges need it.
+struct Via {
+    object: u64,
+    map: u32,
+    /// The map of the object that a property array belongs to.
+    owner: Option<u32>,
+    treatment: Treatment,
+    instance_type: u16,
+    /// A dictionary so small that its keys are told apart.
+    is_record: bool,
+}
+
+impl Via {
+    /// Something whose edges have no names.
+    const OTHER: Self = Self {
+        object: 0,
+        map: u32::MAX,
+        owner: None,
+        treatment: Treatment::Ephemerons,
+        instance_type: 0,
+        is_record: false,
+    };
+}
+
+struct Walk<'h, 'a> {
+    heap: &'h mut Heap<'a>,
+    reached: Reached,
+    queue: Queue,
+    deferred: Queue,
+    ephemerons: Vec<(u64, NodeId, Place)>,
+    stores: HashSet<u64>,
+    wanted: u64,
+    most_found: usize,
+}
+
+/// Walks everything. Objects of the class `wanted` are noted, `most_found` of them at most.
+pub(crate) fn reach(heap: &mut Heap<'_>, roots: Roots, wanted: &str, most_found: usize) -> Reached {
+    let count = heap.objects.count() as usize;
+    let reached = Reached {
+        maps: Maps::new(heap),
+        signatures: Signatures::new(),
+        origins: Origins::default(),
+        roots,
+        root_kinds: HashMap::new(),
+        parents: vec![0; count],
+        count: 0,
+        bytes: 0,
+        edges: 0,
+        off_heap: 0,
+        found: Vec::new(),
+    };
+    let mut walk = Walk {
+        heap,
+        reached,
+        queue: Queue::default(),
+        deferred: Queue::default(),
+        ephemerons: Vec::new(),
+        stores: HashSet::new(),
+        wanted: hash_text(wanted),
+        most_found,
+    };
+    walk.run();
+    walk.reached.signatures.settle();
+    walk.reached
+}
+
+impl Reached {
+    /// What an object was reached from; `None` for one that was not.
+    pub(crate) fn parent(&self, heap: &Heap<'_>, place: Place) -> Option<Parent> {
+        let number = heap.objects.number(place)?;
+        match self.parents.get(number.0 as usize).copied()? {
+            0 => None,
+            root if root >= ROOT => Some(Parent::Root((root - ROOT) as i32 - 1)),
+            parent => Some(Parent::Object(Place(parent - 1))),
+        }
+    }
+}
+
+impl Walk<'_, '_> {
+    fn run(&mut self) {
+        let mut groups: [Vec<(i32, u64)>; 3] = Default::default();
+        for root in &self.reached.roots.all {
+            let name = self.reached.roots.names.get(&root.kind).map_or("", String::as_str);
+            let group = if self.reached.roots.is_passing(root.kind) {
+                2
+            } else {
+                usize::from(!(name.contains("Global handles") || name.contains("Traced handles")))
+            };
+            if let Some(group) = groups.get_mut(group) {
+                group.push((root.kind, root.object));
+            }
+        }
+        for group in groups {
+            for (kind, object) in group {
+                self.root(kind, object);
+            }
+            self.drain();
+        }
+    }
+
+    fn root(&mut self, kind: i32, object: u64) {
+        let Some(place) = self.heap.objects.find(object) else { return };
+        let name = self.reached.roots.names.get(&kind).map_or("", String::as_str);
+        let node = self.reached.signatures.root(hash_text(name));
+        self.reached.root_kinds.insert(node, kind);
+        let mark = ROOT + (kind + 1).clamp(0, ROOT_KINDS) as u32;
+        self.visit(place, object, mark, node, &Via::OTHER, 0);
+    }
+
+    /// Until nothing is left: the queue, then ephemerons whose keys have come to life, then metadata.
+    fn drain(&mut self) {
+        loop {
+            while let Some((place, node)) = self.queue.pop() {
+                self.expand(place, node);
+            }
+            if self.revive() {
+                continue;
+            }
+            let Some((place, node)) = self.deferred.pop() else { return };
+            self.expand(place, node);
+        }
+    }
+
+    fn revive(&mut self) -> bool {
+        let mut progress = false;
+        for index in 0..self.ephemerons.len() {
+            let Some((table, node, place)) = self.ephemerons.get(index).copied() else { break };
+            let mut live = Vec::new();
+            let parents = &self.reached.parents;
+            self.heap.each_ephemeron(table, |heap, key, _, value| {
+                let is_live = |heap: &mut Heap<'_>, word: u64| {
+                    let place = heap.target(word)?;
+                    let number = heap.objects.number(place)?;
+                    parents.get(number.0 as usize).map(|parent| *parent != 0)
+                };
+                // A key outside this heap, in another isolate's or in none, is not for us to judge: it lives.
+                if is_live(heap, key) != Some(false) && is_live(heap, value) == Some(false) {
+                    live.push(value);
+                }
+            });
+            for value in live {
+                if let (Some(target), Some(object)) = (self.heap.target(value), strong(value)) {
+                    progress |= self.visit(target, object, place.0 + 1, node, &Via::OTHER, 0);
+                }
+            }
+        }
+        progress
+    }
+
+    /// Visits everything that hangs on an object.
+    fn expand(&mut self, place: Place, node: NodeId) {
+        let object = self.heap.objects.address(place);
+        let map = self.reached.maps.of(self.heap, object);
+        let Some(info) = self.reached.maps.get(map) else { return };
+        let (treatment, instance_type) = (info.treatment, info.instance_type);
+        if treatment == Treatment::Ephemerons {
+            self.ephemerons.push((object, node, place));
+        }
+        let owner = if treatment == Treatment::PropertyArray { self.owner(place) } else { None };
+        if treatment == Treatment::Function || treatment == Treatment::Context {
+            self.reached.origins.note(self.heap, object, treatment);
+        }
+        let is_record = treatment != Treatment::NameDictionary || self.heap.size(object) <= LARGEST_RECORD;
+        let via = Via { object, map, owner, treatment, instance_type, is_record };
+        let mut words = std::mem::take(&mut self.queue.words);
+        self.heap.each_word(object, treatment, |_, offset, word| words.push((offset as u32, word)));
+        let mut edges = 0;
+        for (offset, word) in words.drain(..) {
+            let (Some(target), Some(address)) = (self.heap.target(word), strong(word)) else { continue };
+            edges += 1;
+            self.visit(target, address, place.0 + 1, node, &via, u64::from(offset));
+        }
+        self.reached.edges += edges;
+        self.queue.words = words;
+    }
+
+    /// The map of the object whose properties these are.
+    fn owner(&mut self, place: Place) -> Option<u32> {
+        let Parent::Object(owner) = self.reached.parent(self.heap, place)? else { return None };
+        let owner = self.heap.objects.address(owner);
+        Some(self.reached.maps.of(self.heap, owner))
+    }
+
+    /// What leads from the object that is being looked at to `target`.
+    fn edge(&mut self, via: &Via, offset: u64, target: u64) -> Edge {
+        let word = (offset / 8) as usize;
+        let by_offset = Edge::Named(mix(via.instance_type.into(), offset, 1));
+        match via.treatment {
+            Treatment::Entries | Treatment::Ephemerons => {
+                let is_cell = self.heap.type_of(target) == self.heap.layout.instance_type("PropertyCell");
+                match self.heap.field(target, 8).filter(|_| is_cell) {
+                    Some(name) => Edge::Named(self.heap.name_hash(name)),
+                    None => Edge::Entry,
+                }
+            }
+            Treatment::NameDictionary if !via.is_record => Edge::Entry,
+            Treatment::NameDictionary => {
+                let is_value =
+                    word > 2 + DICTIONARY_PREFIX as usize && (word - 2 - DICTIONARY_PREFIX as usize) % 3 == 1;
+                let key = if is_value { self.heap.field(via.object, offset - 8) } else { None };
+                key.map_or(Edge::Entry, |key| Edge::Named(self.heap.name_hash(key)))
+            }
+            Treatment::PropertyArray => {
+                let outer = via.owner.and_then(|owner| self.reached.maps.get(owner)).map(|info| &info.outer);
+                let hash = outer.and_then(|outer| outer.get(word.checked_sub(2)?)).copied();
+                hash.filter(|hash| *hash != 0).map_or(Edge::Entry, Edge::Named)
+            }
+            Treatment::Object | Treatment::Function => {
+                let inner = self.reached.maps.get(via.map).and_then(|info| info.inner.get(word)).copied();
+                inner.filter(|hash| *hash != 0).map_or(by_offset, Edge::Named)
+            }
+            _ => by_offset,
+        }
+    }
+
+    /// Visits an object for the first time; `false` when it had been visited.
+    #[inline]
+    fn visit(&mut self, place: Place, object: u64, from: u32, node: NodeId, via: &Via, offset: u64) -> bool {
+        let Some(number) = self.heap.objects.number(place) else { return false };
+        match self.reached.parents.get_mut(number.0 as usize) {
+            Some(parent) if *parent == 0 => *parent = from,
+            _ => return false,
+        }
+        let map = self.reached.maps.of(self.heap, object);
+        let Some(info) = self.reached.maps.get(map) else { return false };
+        let (kind, instance_type, is_receiver) = (info.treatment, info.instance_type, info.is_receiver);
+        let (identity, file_name) = (info.identity, info.file_name);
+        let bytes = u64::from(self.heap.size(object));
+        let off_heap = self.store(object, instance_type);
+        self.reached.count += 1;
+        self.reached.bytes += bytes;
+        self.reached.off_heap += off_heap;
+        let new_map = self.reached.maps.count(map, bytes);
+        if is_receiver && identity == self.wanted && self.reached.found.len() < self.most_found {
+            self.reached.found.push(place);
+        }
+
+        let child = if is_store(via.treatment, offset, kind) {
+            node
+        } else if kind == Treatment::Metadata || (!is_receiver && self.is_code(node, kind)) {
+            let visit = Visit { edge: Edge::Entry, identity, is_metadata: true, place };
+            self.reached.signatures.anchored(node, visit)
+        } else {
+            let origin = self.reached.origins.identity(self.heap, object, kind, instance_type, file_name);
+            let identity = origin.map_or(identity, |origin| mix(identity, origin.hash, 2));
+            if origin.is_some_and(|origin| origin.is_anchor) {
+                let visit = Visit { edge: Edge::Entry, identity, is_metadata: false, place };
+                self.reached.signatures.anchored(node, visit)
+            } else {
+                let edge = self.edge(via, offset, object);
+                self.reached.signatures.child(node, Visit { edge, identity, is_metadata: false, place })
+            }
+        };
+        self.reached.signatures.add(child, bytes, off_heap);
+        match kind {
+            Treatment::Leaf => {}
+            Treatment::Metadata => self.deferred.push(place, child),
+            _ => self.queue.push(place, child),
+        }
+        if new_map {
+            let map = self.heap.map_of(object);
+            if let Some(target) = self.heap.objects.find(map) {
+                self.visit(target, map, place.0 + 1, child, &Via::OTHER, 0);
+            }
+        }
+        true
+    }
+
+    /// What hangs on code belongs to it, but for scopes.
+    fn is_code(&self, from: NodeId, kind: Treatment) -> bool {
+        kind != Treatment::Context && self.reached.signatures.get(from).is_some_and(|node| node.is_metadata)
+    }
+
+    fn store(&mut self, object: u64, instance_type: u16) -> u64 {
+        let Some((address, bytes)) = self.heap.off_heap(object, instance_type) else { return 0 };
+        let is_new = self.stores.len() >= MOST_STORES || self.stores.insert(address);
+        if is_new { bytes } else { 0 }
+    }
+}
+
+/// Whether an object is only where its owner keeps things: it counts as a part of the owner.
+fn is_store(owner: Treatment, offset: u64, kind: Treatment) -> bool {
+    match (owner, kind) {
+        (Treatment::RopeString, _)
+        | (_, Treatment::PropertyArray | Treatment::NameDictionary)
+        | (Treatment::Object, Treatment::Ephemerons) => true,
+        (Treatment::Object | Treatment::Function, Treatment::Entries | Treatment::Leaf) => {
+            offset == 8 || offset == 16 || (offset == 24 && kind == Treatment::Entries)
+        }
+        _ => false,
+    }
+}

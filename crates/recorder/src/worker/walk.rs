@@ -1,0 +1,53 @@
+//! The worker's part of walks over the heap: whether there are any, and what became of one.
+
+use super::Worker;
+use crate::answers::Answers;
+use crate::incident::Pending;
+use leakprobe_shadow::Ending;
+
+impl Worker {
+    /// Reads the executable's symbols for walks over the heap, here and not on the app thread: some 50 ms.
+    pub(super) fn check_walking(&self, can_freeze: bool) {
+        let shared = &self.shared;
+        let refused = if !can_freeze {
+            Some("only a shadow walks, and there is none".to_owned())
+        } else if shared.config.without.iter().any(|part| part == "heap-walk") {
+            Some("switched off by the option `without`".to_owned())
+        } else {
+            shared.walks.prepare().err()
+        };
+        match refused {
+            None => shared.set_capability(
+                "heapWalk",
+                "native",
+                "a shadow walks V8's heap; each walk tests itself",
+            ),
+            Some(why) => shared.set_capability("heapWalk", "off", &why),
+        }
+    }
+
+    /// A shadow that was asked for a walk has ended.
+    pub(super) fn walked(&self, pending: &mut Pending, answers: Option<&Answers>, ending: Option<Ending>) {
+        let walks = &self.shared.walks;
+        let failed = match answers {
+            Some(Answers { walk: Some(Ok(census)), .. }) => {
+                walks.answered(census);
+                return;
+            }
+            Some(Answers { walk: Some(Err(why)), .. }) => why.clone(),
+            Some(answers) if answers.walk_begun => match ending {
+                Some(Ending::Signalled(signal)) => format!("a walk was ended by signal {signal}"),
+                _ => "a walk gave no answer".to_owned(),
+            },
+            _ => return,
+        };
+        // What ended this shadow would end the next one.
+        pending.questions.walk = false;
+        self.shared.fault("a walk over the heap failed");
+        if walks.failed() {
+            let because = format!("it failed again and again, and is not tried any more: {failed}");
+            self.shared.set_capability("heapWalk", "off", &because);
+        }
+        pending.walk_fault = Some(failed);
+    }
+}
