@@ -313,7 +313,7 @@ export interface Leak {
   kind: 'collection' | 'listener' | 'timer' | 'closure' | 'native' | 'unknown'
   /** What grows: what `perRequest` counts. */
   resource: 'heap' | 'external' | 'arrayBuffers' | 'native' | 'listeners' | 'timers' | 'handles' | 'descriptors' | 'inFlight' | 'globals'
-  /** Share of resamples in which the route keeps something, at most 0.99. */
+  /** 0 to 0.99: less what chance leaves of doubt; further witnesses that agree make the doubt smaller. */
   confidence: number
   /** Start of the observations that show it, RFC 3339. */
   since: string

@@ -20,8 +20,12 @@ use std::time::{Duration, SystemTime};
 const REPORTED_ROUTES: usize = 50;
 /// The attribution runs this often with long windows, and with short ones (preset `test`).
 const ATTRIBUTION_NS: u64 = 10_000_000_000;
-const ATTRIBUTION_TEST_NS: u64 = 2_000_000_000;
+const ATTRIBUTION_TEST_NS: u64 = 1_000_000_000;
 const SHORT_WINDOW_MS: u64 = 1_000;
+/// What chance alone would do more often than this is not certain, in a look at all routes: looks are many in a day, and
+/// few in a test.
+const CHANCE: f64 = 1e-4;
+const CHANCE_TEST: f64 = 4e-3;
 
 /// What is known besides the events when time is judged.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,6 +71,7 @@ impl Monitor {
             window: 0,
             machines: config.triggers.iter().cloned().map(Machine::new).collect(),
             attribution: Attribution::new(
+                started.0,
                 started.plus(config.warm_up_ms.saturating_mul(1_000_000)).0,
                 config.forced_floors,
             ),
@@ -292,7 +297,8 @@ impl Monitor {
 
     fn attribute(&mut self) {
         let limit = self.tick.map(|tick| tick.heap_limit).filter(|limit| *limit > 0);
-        let mut findings = judge(&self.attribution, &self.routes, limit, |ns| self.wall(Nanos(ns)));
+        let chance = if self.config.window_ms <= SHORT_WINDOW_MS { CHANCE_TEST } else { CHANCE };
+        let mut findings = judge(&self.attribution, &self.routes, limit, chance, |ns| self.wall(Nanos(ns)));
         // What is seen once may be chance; it is reported when the next look, with more data, sees it again.
         let seen: Vec<String> = findings.leaks.iter().map(|leak| leak.route.clone()).collect();
         findings.leaks.retain(|leak| self.candidates.contains(&leak.route));

@@ -87,7 +87,7 @@ pub struct Leak {
     /// `heap`, `external`, `arrayBuffers`, `native`, `listeners`, `timers`, `handles`, `descriptors`, `inFlight` or
     /// `globals`: what `per_request` counts.
     pub resource: String,
-    /// 0 to 1: one minus the share of resamples in which the route keeps nothing.
+    /// 0 to 0.99: one less what chance leaves of doubt; further witnesses that agree make the doubt smaller.
     pub confidence: f64,
     /// When the data that shows it begins, RFC 3339, UTC.
     pub since: String,

@@ -3,8 +3,10 @@
 //! Between two readings: growth = Σ (kept per request × requests finished) + drift + noise. The derivation, the
 //! assumptions and the weaknesses are in `docs/design/attribution.md`.
 
+mod details;
 mod judge;
 mod kind;
+mod leak;
 mod regression;
 mod resource;
 mod timeline;
@@ -62,18 +64,18 @@ pub struct Attribution {
 }
 
 impl Attribution {
-    /// Nothing observed yet; readings before `warm_up_until_ns` on the clock are left out.
+    /// Nothing observed yet, of a process that started at `started_ns`; readings before `warm_up_until_ns` on the clock are left out.
     ///
     /// With `forced_floors` the second of two collections in a row is an exact floor, and no other collection is one. A
     /// collection that ends incremental marking keeps what was allocated while it marked, which is most where a route
     /// makes most garbage: such floors blamed healthy routes.
-    pub fn new(warm_up_until_ns: u64, forced_floors: bool) -> Self {
+    pub fn new(started_ns: u64, warm_up_until_ns: u64, forced_floors: bool) -> Self {
         Self {
             finished: Vec::new(),
             marks: VecDeque::new(),
-            exact: Timeline::new(FLOOR_GAP_NS),
-            natural: Timeline::new(FLOOR_GAP_NS),
-            counts: Timeline::new(COUNT_GAP_NS),
+            exact: Timeline::new(started_ns, FLOOR_GAP_NS),
+            natural: Timeline::new(started_ns, FLOOR_GAP_NS),
+            counts: Timeline::new(started_ns, COUNT_GAP_NS),
             holders: Holders::default(),
             sites: Sites::default(),
             watched: WatchedRequests::default(),
@@ -197,7 +199,7 @@ impl Attribution {
 
     /// The observations of one resource.
     pub(crate) fn observations(&self, resource: Resource) -> Observations<'_> {
-        Observations::new(self.timeline(resource), |point| point.level(resource))
+        Observations::new(self.timeline(resource), resource.resolution(), |point| point.level(resource))
     }
 
     /// The last reading of a resource.

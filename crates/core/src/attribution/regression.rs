@@ -1,7 +1,7 @@
 //! The regression of one series of levels on the requests of each route.
 
 use super::timeline::{Point, Timeline};
-use crate::estimate::{Interval, Problem, interval, solve};
+use crate::estimate::{Fit, Growth, Interval};
 use crate::event::RouteId;
 use crate::number;
 
@@ -9,43 +9,89 @@ use crate::number;
 const COLUMNS: usize = 48;
 /// Fewer requests than this in all say nothing of a route.
 const LEAST_REQUESTS: u64 = 30;
-/// Resamples for an interval.
-const RESAMPLES: usize = 200;
-/// The same data give the same interval.
-const SEED: u64 = 0x1ea4;
-/// Columns whose directions differ less than this cosine cannot be told apart.
-const SAME_DIRECTION: f64 = 0.998;
-/// Residuals beyond this many robust deviations get less weight (Huber).
-const HUBER: f64 = 2.0;
 /// Fewer intervals between readings than this are not judged.
-pub(crate) const LEAST_ROWS: usize = 8;
+pub(crate) const LEAST_ROWS: usize = 6;
+/// Of what a route would explain, another one that can take over this part may be the one.
+const TAKES_OVER: f64 = 0.15;
+/// Only a route that others replace this well is part of a group; one that they replace badly is waited for.
+const REPLACEABLE: f64 = 0.02;
+/// With fewer intervals between readings routes are alike by chance.
+const LEAST_GROUP_ROWS: usize = 12;
+/// A finding with more names than this names nobody.
+const LARGEST_GROUP: usize = 4;
 
 /// The share of one route, or of a group that cannot be told apart.
 #[derive(Clone, Debug)]
 pub struct Share {
-    /// The routes; empty for the rest and the drift.
+    /// The routes.
     pub routes: Vec<RouteId>,
     /// Kept per request.
     pub interval: Interval,
-    /// The same from the earlier half of the observations alone.
-    pub earlier: f64,
-    /// And from the later half.
-    pub later: f64,
+    /// How often chance alone would look like this.
+    pub chance: f64,
+    /// Whether it goes on: what parts of the observations say on their own.
+    pub course: Course,
     /// Requests in the observations.
     pub requests: u64,
+    /// Intervals between readings that it rests on.
+    pub rows: usize,
+    /// When the observations begin, and how long they last, ns.
+    pub span_ns: (u64, u64),
+}
+
+/// A share in parts of the observations, each with its standard error.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Course {
+    /// In the earlier half.
+    pub earlier: (f64, f64),
+    /// In the later half.
+    pub later: (f64, f64),
+    /// In the last third.
+    pub last: (f64, f64),
+}
+
+impl Share {
+    /// Kept in all.
+    pub fn amount(&self) -> f64 {
+        self.interval.value * number(self.requests)
+    }
+}
+
+/// What a regression says.
+#[derive(Debug)]
+pub(crate) struct Regression {
+    /// Each route's own share, certain or not.
+    pub(crate) routes: Vec<Share>,
+    /// Groups of routes that certainly keep something, though none of them alone does.
+    pub(crate) groups: Vec<Share>,
+    /// A chance at most this large is certain.
+    pub(crate) certain: f64,
 }
 
 /// Levels of one series, and the points they were read at.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Observations<'a> {
     points: Vec<(&'a Point, f64)>,
+    resolution: f64,
+    started_ns: u64,
 }
 
 impl<'a> Observations<'a> {
-    /// The points that have this level.
-    pub(crate) fn new(timeline: &'a Timeline, level: impl Fn(&Point) -> Option<f64>) -> Self {
+    /// The points that have this level; differences below `resolution` say nothing.
+    pub(crate) fn new(
+        timeline: &'a Timeline,
+        resolution: f64,
+        level: impl Fn(&Point) -> Option<f64>,
+    ) -> Self {
         let points = timeline.points();
-        Self { points: points.filter_map(|point| Some((point, level(point)?))).collect() }
+        let started_ns = timeline.started_ns();
+        let points = points.filter_map(|point| Some((point, level(point)?))).collect();
+        Self { points, resolution, started_ns }
+    }
+
+    /// The same without the earliest points.
+    pub(crate) fn since(&self, point: usize) -> Self {
+        Self { points: self.points.iter().skip(point).copied().collect(), ..*self }
     }
 
     /// How many intervals between readings there are.
@@ -68,34 +114,67 @@ impl<'a> Observations<'a> {
         }
     }
 
-    /// Each route's share; `None` with too few observations.
-    pub(crate) fn shares(&self) -> Option<Vec<Share>> {
+    /// What each route keeps, and what only groups of them do; `None` with too few observations. What is certain, chance
+    /// alone would do for any of the routes less often than `chance`.
+    pub(crate) fn regression(&self, chance: f64) -> Option<Regression> {
         if self.rows() < LEAST_ROWS {
             return None;
         }
-        let groups = self.groups();
-        let problem = self.problem(&groups);
-        let weights = huber(&problem);
-        let intervals = interval(&problem, &weights, RESAMPLES, SEED);
-        // A row of weight 0 is not there.
-        let half = self.rows() / 2;
-        let only = |keep: &dyn Fn(usize) -> bool| -> Vec<f64> {
-            let weights = weights.iter().enumerate();
-            weights.map(|(row, weight)| if keep(row) { *weight } else { 0.0 }).collect()
+        let names: Vec<Vec<RouteId>> = self.busiest().into_iter().map(|route| vec![route]).collect();
+        let fit = Fit::new(&self.problem(&names))?;
+        // As many times as there are routes chance may do it (Bonferroni).
+        let certain = chance / number(names.len().max(1) as u64);
+        let routes: Vec<Share> = (0..names.len()).map(|column| self.share(&fit, &names, column)).collect();
+        let groups = self.group(&fit, &routes, certain).into_iter().collect();
+        Some(Regression { routes, groups, certain })
+    }
+
+    fn share(&self, fit: &Fit, names: &[Vec<RouteId>], column: usize) -> Share {
+        let routes = names.get(column).cloned().unwrap_or_default();
+        let rows = self.rows();
+        let own = |rows| fit.own(column, rows).unwrap_or_default();
+        let requests = routes.iter().map(|route| self.requests(*route)).sum();
+        let chance = if fit.value(column) > 0.0 { fit.chance(&[column]) } else { 0.5 };
+        let interval = fit.interval(column);
+        let course = Course {
+            earlier: own(0..rows / 2),
+            later: own(rows / 2..rows),
+            last: own(rows - rows / 3..rows),
         };
-        let earlier = solve(&problem, &only(&|row| row < half), &[]);
-        let later = solve(&problem, &only(&|row| row >= half), &[]);
-        Some(
-            groups
-                .into_iter()
-                .zip(intervals)
-                .zip(earlier.into_iter().zip(later))
-                .map(|((routes, interval), (earlier, later))| {
-                    let requests = routes.iter().map(|route| self.requests(*route)).sum();
-                    Share { routes, interval, earlier, later, requests }
-                })
-                .collect(),
-        )
+        Share { routes, interval, chance, course, requests, rows, span_ns: self.span_ns() }
+    }
+
+    /// Of what no route alone certainly keeps: the group that does, when it is small.
+    ///
+    /// Without the likeliest route, those that take over what it explained may each be the one. The group is certain
+    /// when all of its routes together cannot be done without.
+    fn group(&self, fit: &Fit, routes: &[Share], chance: f64) -> Option<Share> {
+        let open = |column: &usize| routes.get(*column).is_some_and(|share| share.chance > chance);
+        let amount =
+            |column: usize, b: f64| routes.get(column).map_or(0.0, |share| b * number(share.requests));
+        let likeliest = (0..routes.len()).filter(open).max_by(|one, other| {
+            amount(*one, fit.value(*one)).total_cmp(&amount(*other, fit.value(*other)))
+        })?;
+        let whole = amount(likeliest, fit.value(likeliest));
+        if whole <= 0.0 || routes.get(likeliest)?.chance < REPLACEABLE || self.rows() < LEAST_GROUP_ROWS {
+            return None;
+        }
+        let without = fit.without(&[likeliest]);
+        let takes_over = |column: &usize| {
+            let b = without.get(*column).copied().unwrap_or(0.0);
+            amount(*column, b - fit.value(*column)) >= TAKES_OVER * whole
+        };
+        let others = (0..routes.len()).filter(|column| *column != likeliest).filter(takes_over);
+        let group: Vec<usize> = std::iter::once(likeliest).chain(others).collect();
+        if group.len() < 2 || group.len() > LARGEST_GROUP || fit.chance(&group) > chance {
+            return None;
+        }
+        let of = |column: usize| routes.get(column).map(|share| share.routes.clone()).unwrap_or_default();
+        let together: Vec<RouteId> = group.iter().flat_map(|column| of(*column)).collect();
+        let mut names = vec![together];
+        names.extend((0..routes.len()).filter(|column| !group.contains(column)).map(of));
+        let merged = Fit::new(&self.problem(&names))?;
+        Some(self.share(&merged, &names, 0))
     }
 
     /// Requests of a route between the first and the last point.
@@ -106,8 +185,8 @@ impl<'a> Observations<'a> {
         }
     }
 
-    /// The columns: routes with enough requests, those alike in one group.
-    fn groups(&self) -> Vec<Vec<RouteId>> {
+    /// The routes with enough requests, busiest first.
+    fn busiest(&self) -> Vec<RouteId> {
         let routes = self.points.last().map_or(0, |(last, _)| last.counts.len());
         let mut busiest: Vec<(RouteId, u64)> = (0..routes)
             .filter_map(|route| Some(RouteId(u16::try_from(route).ok()?)))
@@ -116,16 +195,7 @@ impl<'a> Observations<'a> {
             .collect();
         busiest.sort_by_key(|(route, total)| (std::cmp::Reverse(*total), *route));
         busiest.truncate(COLUMNS);
-
-        let mut groups: Vec<(Vec<f64>, Vec<RouteId>)> = Vec::new();
-        for (route, _) in busiest {
-            let column = self.column(&[route]);
-            match groups.iter_mut().find(|(other, _)| cosine(other, &column) > SAME_DIRECTION) {
-                Some((_, routes)) => routes.push(route),
-                None => groups.push((column, vec![route])),
-            }
-        }
-        groups.into_iter().map(|(_, routes)| routes).collect()
+        busiest.into_iter().map(|(route, _)| route).collect()
     }
 
     fn column(&self, routes: &[RouteId]) -> Vec<f64> {
@@ -141,21 +211,31 @@ impl<'a> Observations<'a> {
         self.points.iter().zip(self.points.iter().skip(1))
     }
 
-    /// A column per group, then one for all other requests, then one for time (drift).
-    fn problem(&self, groups: &[Vec<RouteId>]) -> Problem {
-        let columns: Vec<Vec<f64>> = groups.iter().map(|routes| self.column(routes)).collect();
-        let x = self
+    /// A column per group, then one for all other requests, one for the logarithm of the process's age (a warm-up, which
+    /// slows down as it goes, fast or slow) and one for time (drift).
+    fn problem(&self, groups: &[Vec<RouteId>]) -> Growth {
+        let spans: Vec<f64> = self
             .intervals()
-            .enumerate()
-            .map(|(index, ((before, _), (after, _)))| {
-                let counts = columns.iter().map(|column| column.get(index).copied().unwrap_or(0.0));
-                let told: f64 = counts.clone().sum();
-                let all: f64 =
-                    (0..after.counts.len()).map(|route| f64::from(ended(before, after, route))).sum();
-                counts.chain([all - told, number(after.at_ns - before.at_ns) / 1e9]).collect()
+            .map(|((before, _), (after, _))| number(after.at_ns - before.at_ns) / 1e9)
+            .collect();
+        let mut rest: Vec<f64> = self
+            .intervals()
+            .map(|((before, _), (after, _))| {
+                (0..after.counts.len()).map(|route| f64::from(ended(before, after, route))).sum()
             })
             .collect();
-        Problem { y: self.intervals().map(|((_, before), (_, after))| after - before).collect(), x, free: 0 }
+        let mut columns: Vec<Vec<f64>> = groups.iter().map(|routes| self.column(routes)).collect();
+        for column in &columns {
+            rest.iter_mut().zip(column).for_each(|(rest, told)| *rest -= told);
+        }
+        let age = |point: &Point| (number(point.at_ns.saturating_sub(self.started_ns)) / 1e9).max(1.0);
+        let ages =
+            self.intervals().map(|((before, _), (after, _))| (age(after) / age(before)).ln()).collect();
+        columns.push(rest);
+        columns.push(ages);
+        columns.push(spans.clone());
+        let growth = self.intervals().map(|((_, before), (_, after))| after - before).collect();
+        Growth { growth, columns, spans, resolution: self.resolution }
     }
 }
 
@@ -163,29 +243,4 @@ impl<'a> Observations<'a> {
 fn ended(before: &Point, after: &Point, route: usize) -> u32 {
     let count = |point: &Point| point.counts.get(route).copied().unwrap_or(0);
     count(after).wrapping_sub(count(before))
-}
-
-/// Weights that give outliers less say: residuals of a first fit against their median absolute deviation.
-fn huber(problem: &Problem) -> Vec<f64> {
-    let even = vec![1.0; problem.y.len()];
-    let first = solve(problem, &even, &[]);
-    let residuals: Vec<f64> = problem
-        .x
-        .iter()
-        .zip(&problem.y)
-        .map(|(row, y)| (y - row.iter().zip(&first).map(|(x, b)| x * b).sum::<f64>()).abs())
-        .collect();
-    let mut sorted = residuals.clone();
-    sorted.sort_by(f64::total_cmp);
-    let scale = 1.4826 * sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
-    residuals
-        .into_iter()
-        .map(|r| if scale > 0.0 && r > HUBER * scale { HUBER * scale / r } else { 1.0 })
-        .collect()
-}
-
-fn cosine(one: &[f64], other: &[f64]) -> f64 {
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
-    let length = (dot(one, one) * dot(other, other)).sqrt();
-    if length > 0.0 { dot(one, other) / length } else { 0.0 }
 }

@@ -102,4 +102,13 @@ impl Resource {
             _ => 20.0,
         }
     }
+
+    /// Readings are not more exact than this: an allocator's grain, or one thing counted a moment too late.
+    pub(crate) fn resolution(self) -> f64 {
+        match self {
+            Self::Heap | Self::External | Self::ArrayBuffers => 1024.0,
+            Self::Native => 65_536.0,
+            _ => 0.5,
+        }
+    }
 }

@@ -86,11 +86,17 @@ pub(crate) struct Timeline {
     points: VecDeque<Point>,
     /// Points closer than this to the one before are not taken.
     gap_ns: u64,
+    started_ns: u64,
 }
 
 impl Timeline {
-    pub(crate) fn new(gap_ns: u64) -> Self {
-        Self { points: VecDeque::new(), gap_ns }
+    pub(crate) fn new(started_ns: u64, gap_ns: u64) -> Self {
+        Self { points: VecDeque::new(), gap_ns, started_ns }
+    }
+
+    /// When the process was first looked at.
+    pub(crate) fn started_ns(&self) -> u64 {
+        self.started_ns
     }
 
     pub(crate) fn points(&self) -> impl DoubleEndedIterator<Item = &Point> + Clone {

@@ -1,7 +1,12 @@
-//! The statistics: least squares with coefficients that are never negative, and intervals by resampling.
+//! The statistics: growth explained by columns that are never negative, with errors as levels that are read make them.
 
-mod bootstrap;
+mod growth;
 mod least_squares;
+mod noise;
+mod random;
+pub mod student;
 
-pub use bootstrap::{Interval, Random, interval};
-pub use least_squares::{Problem, solve};
+pub use growth::{Fit, Growth, Interval};
+pub use least_squares::Normal;
+pub use noise::{Factor, Noise};
+pub use random::Random;

@@ -102,7 +102,7 @@ fn floors_that_come_late_and_out_of_order_are_held_against_the_requests_of_their
     let leaks = service.leaks();
 
     assert_eq!(leaks.len(), 1, "{leaks:?}");
-    assert_eq!((leaks[0].route.as_str(), leaks[0].kind.as_str()), ("GET /leaky", "unknown"));
+    assert_eq!((leaks[0].route.as_str(), leaks[0].kind.as_str()), ("GET /leaky", "closure"));
     assert!((leaks[0].per_request.value - 1_000.0).abs() < 1.0, "{:?}", leaks[0].per_request);
     let by: Vec<&str> = leaks[0].evidence.iter().map(|evidence| evidence.by.as_str()).collect();
     assert_eq!(by, ["floor-regression", "watched-requests"]);
