@@ -22,69 +22,81 @@ const FLOORS = 5
 const AROUND_MS = 1000
 const USAGE = `npm run bench:freeze -- [options]
   --heaps LIST     MB of heap, 20 to 2000; default 50,200,500,1000
+  --peers MB       the heaps up to which Node's own ways are measured, for they stand still for minutes; default 200
+  --snapshots MB   the heaps up to which a heap snapshot is taken, larger ones have floors only; default 2000
+  --after S        the event loop is watched so long after the freeze, and until the shadow has ended; default 60
   --node 20,22     of the supported major versions; default all
   --json FILE      also write everything that was measured there
 `
 
 async function main () {
-  const { heaps, majors, json } = readOptions()
+  const { heaps, majors, json, ...options } = readOptions()
   await setupOrExit({ nodes: true })
   process.stdout.write(`${os.cpus()[0]?.model ?? 'unknown CPU'}, ${os.cpus().length} cores, ${Math.round(os.totalmem() / 2 ** 30)} GB\n\n`)
   const results = []
   for (const { major, binary } of nodeBinaries()) {
     if (majors !== undefined && !majors.includes(major)) continue
-    for (const heap of heaps) results.push({ node: major, heap, ...await measure(binary, heap, (what) => progress(`Node ${major}, ${heap} MB: ${what}`)) })
+    for (const heap of heaps) results.push({ node: major, heap, ...await measure(binary, heap, options, (what) => progress(`Node ${major}, ${heap} MB: ${what}`)) })
   }
   progress('')
   process.stdout.write(`${table(results.map(row))}\n`)
   if (json !== undefined) fs.writeFileSync(json, `${JSON.stringify({ schema: 'leakprobe.bench.freeze/1', at: new Date().toISOString(), results }, null, 2)}\n`)
-  process.exitCode = results.every(({ shadow, load }) => shadow.state === 'written' && shadow.by === 'shadow' && load.failed === 0) ? 0 : 1
+  const isGood = ({ shadow, load }) => load.failed === 0 && (shadow === undefined || (shadow.state === 'written' && shadow.by === 'shadow'))
+  process.exitCode = results.every(isGood) ? 0 : 1
 }
 
-async function measure (binary, heap, told) {
+async function measure (binary, heap, { peers, snapshots, after }, told) {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'leakprobe-freeze-'))
   const app = fork(path.join(__dirname, 'freeze', 'app.js'), [directory, String(heap)], { execPath: binary, execArgv: ['--max-old-space-size=4096'] })
   try {
     told('building the heap')
     const [{ port, heapUsed }] = await once(app, 'message')
-    const ask = async (what) => {
-      app.send({ what })
+    const ask = async (what, options) => {
+      app.send({ what, ...options })
       const [answer] = await once(app, 'message')
       return answer.result
     }
+    const floors = { idle: [], loaded: [] }
     told('floors, idle')
-    const floors = []
-    for (let i = 0; i < FLOORS; i++) floors.push(await ask('floor'))
-    told('heap snapshot by a shadow, under load')
-    const memory = watchMemory(app.pid)
+    for (let i = 0; i < FLOORS; i++) floors.idle.push(await ask('floor'))
+    told('floors, under load')
     const load = startLoad(port)
-    await wait(AROUND_MS)
-    const asked = performance.now()
-    const shadow = await ask('freeze')
+    const asked = []
+    for (let i = 0; i < FLOORS; i++) {
+      await wait(AROUND_MS)
+      asked.push(performance.now())
+      floors.loaded.push(await ask('floor'))
+    }
+    let shadow, extraMemory
+    if (heap <= snapshots) {
+      told('heap snapshot by a shadow, under load')
+      const memory = watchMemory(app.pid)
+      await wait(AROUND_MS)
+      asked.push(performance.now())
+      shadow = await ask('freeze', { afterMs: after * 1000 })
+      extraMemory = memory.end()
+    }
     const latencies = await load.end()
-    const extraMemory = memory.end()
+    const measured = { heapUsed, floors, shadow, extraMemory, load: latenciesAround(latencies, asked) }
+    if (heap > peers) return measured
     told('v8.writeHeapSnapshot')
     const written = await ask('writeHeapSnapshot')
     told('the inspector')
-    const inspector = await ask('inspector')
-    const around = latencies.filter(({ began }) => Math.abs(began - asked) < AROUND_MS)
-    return {
-      heapUsed,
-      floors,
-      shadow,
-      load: {
-        requests: latencies.length,
-        failed: latencies.filter(({ ms }) => ms === undefined).length,
-        aroundP99Ms: quantile(around.map(({ ms }) => ms), 0.99),
-        otherP99Ms: quantile(latencies.filter(({ began }) => Math.abs(began - asked) >= AROUND_MS).map(({ ms }) => ms), 0.99)
-      },
-      extraMemory,
-      written,
-      inspector
-    }
+    return { ...measured, written, inspector: await ask('inspector') }
   } finally {
     app.kill('SIGKILL')
     fs.rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+function latenciesAround (latencies, asked) {
+  const isAround = ({ began }) => asked.some((at) => Math.abs(began - at) < AROUND_MS)
+  const p99 = (some) => quantile(some.map(({ ms }) => ms), 0.99)
+  return {
+    requests: latencies.length,
+    failed: latencies.filter(({ ms }) => ms === undefined).length,
+    aroundP99Ms: p99(latencies.filter(isAround)),
+    otherP99Ms: p99(latencies.filter((one) => !isAround(one)))
   }
 }
 
@@ -152,16 +164,18 @@ function quantile (values, q) {
   return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]
 }
 
-const HEAD = ['Node', 'heap, MB', 'pause idle / load, ms', 'idle + areas + fork + restore', 'p99 around (else), ms', 'longest delay, ms', 'shadow, s', 'extra memory, MB', 'writeHeapSnapshot, s', 'inspector, s', 'times shorter']
+const HEAD = ['Node', 'heap, MB', 'pause idle / load, ms', 'allowed, ms', 'idle + areas + fork + restore', 'p99 around (else), ms', 'failed', 'longest delay, ms', 'shadow, s', 'extra memory, MB', 'writeHeapSnapshot, s', 'inspector, s', 'times shorter']
 
 function row ({ node, heapUsed, floors, shadow, load, extraMemory, written, inspector }) {
-  const parts = shadow.parts ?? {}
   const number = (value, digits = 1) => value === undefined ? '–' : value.toFixed(digits)
+  const loaded = shadow?.pauseMs === undefined ? floors.loaded : [...floors.loaded, shadow]
+  const pause = (list) => quantile(list.map(({ pauseMs }) => pauseMs), 0.5)
+  const part = (name) => number(quantile(loaded.map(({ parts }) => parts?.[name]), 0.5))
   return [
-    node, number(heapUsed / MB, 0), `${number(quantile(floors.map(({ pauseMs }) => pauseMs), 0.5))} / ${number(shadow.pauseMs)}`,
-    [parts.idleMs, parts.areasMs, parts.forkMs, parts.restoreMs].map((part) => number(part)).join(' + '),
-    `${number(load.aroundP99Ms)} (${number(load.otherP99Ms)})`, number(shadow.longestDelayMs), number(shadow.tookMs / 1000), number(extraMemory / MB, 0),
-    number(written.pauseMs / 1000), number(inspector.pauseMs / 1000), shadow.pauseMs === undefined ? shadow.because : number(written.pauseMs / shadow.pauseMs, 0)
+    node, number(heapUsed / MB, 0), `${number(pause(floors.idle))} / ${number(pause(loaded))}`, number(10 + 0.05 * heapUsed / MB, 0),
+    ['idleMs', 'areasMs', 'forkMs', 'restoreMs'].map(part).join(' + '),
+    `${number(load.aroundP99Ms)} (${number(load.otherP99Ms)})`, load.failed, number(shadow?.longestDelayMs), number(shadow && shadow.tookMs / 1000), number(extraMemory && extraMemory / MB, 0),
+    number(written && written.pauseMs / 1000), number(inspector && inspector.pauseMs / 1000), number(written && written.pauseMs / pause(loaded), 0)
   ].map(String)
 }
 
@@ -183,7 +197,7 @@ function progress (line) {
 function readOptions () {
   let values
   try {
-    ({ values } = parseArgs({ options: { heaps: { type: 'string', default: '50,200,500,1000' }, help: { type: 'boolean' }, json: { type: 'string' }, node: { type: 'string' } } }))
+    ({ values } = parseArgs({ options: { after: { type: 'string', default: '60' }, heaps: { type: 'string', default: '50,200,500,1000' }, help: { type: 'boolean' }, json: { type: 'string' }, node: { type: 'string' }, peers: { type: 'string', default: '200' }, snapshots: { type: 'string', default: '2000' } } }))
   } catch (error) {
     refuse(error.message)
   }
@@ -198,7 +212,12 @@ function readOptions () {
   const majors = values.node?.split(',').map(Number)
   const unknown = majors?.find((major) => !known.includes(major))
   if (unknown !== undefined) refuse(`--node: expected some of ${known.join(', ')}, received ${values.node}`)
-  return { heaps, majors, json: values.json }
+  const number = (name) => {
+    const value = Number(values[name])
+    if (!Number.isInteger(value) || value < 0) refuse(`--${name}: expected a whole number, received ${values[name]}`)
+    return value
+  }
+  return { heaps, majors, json: values.json, after: number('after'), peers: number('peers'), snapshots: number('snapshots') }
 }
 
 function refuse (why) {

@@ -30,16 +30,18 @@ while (built() < Number(megabytes) * MB) {
   kept.push(new Map(Array.from({ length: 500 }, (_, i) => [`key ${i} of ${kept.length}`, i])), Buffer.alloc(16_384))
 }
 
-const probe = start({ directory, service: 'freeze', preset: 'test', floors: 'natural', triggers: false, maxIncidents: 2 })
+const probe = start({ directory, service: 'freeze', preset: 'test', floors: 'natural', triggers: false, maxIncidents: 2, maxFreezesPerHour: 10_000, maxFreezePauseMsPerHour: 600_000 })
 const delay = monitorEventLoopDelay({ resolution: 5 })
 
 const does = {
-  async freeze () {
+  async freeze ({ afterMs }) {
     delay.enable()
     delay.reset()
     const began = performance.now()
     const { heapSnapshot, shadow, floor } = await probe.capture({ heapSnapshot: true })
     const tookMs = performance.now() - began
+    // Pages that are written to for the first time after the freeze are copied.
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, afterMs - tookMs)))
     delay.disable()
     return { state: heapSnapshot.state, by: heapSnapshot.by, because: heapSnapshot.because, pauseMs: shadow.pauseMs, parts: shadow.pauseParts, tookMs, longestDelayMs: delay.max / 1e6, heapUsed: floor?.heapUsed, bytes: heapSnapshot.bytes }
   },
@@ -69,5 +71,5 @@ const does = {
 
 const server = http.createServer((req, res) => res.end(String(kept[Number(req.url.slice(1)) % kept.length]?.id ?? '')))
 server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port, heapUsed: built() }))
-process.on('message', async ({ what }) => process.send({ what, result: await does[what]() }))
+process.on('message', async ({ what, ...options }) => process.send({ what, result: await does[what](options) }))
 process.on('disconnect', () => process.exit(0))
