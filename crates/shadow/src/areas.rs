@@ -6,7 +6,7 @@
 //! the kernel has one mark throughout, so one that grew, shrank or merged has the mark of the area that it was. A wholly
 //! new one is tried: lifting the mark from a piece of it splits the area if it had the mark, and changes nothing if not.
 
-use crate::maps::{Area, Kind, Lines, header, mark};
+use crate::maps::{Area, Kind, Lines, Smaps, header};
 use std::io;
 
 /// What the process's areas were when they were read, and what is known of them now.
@@ -49,7 +49,13 @@ impl Areas {
         areas.others.reserve_exact(count);
         areas.now.reserve_exact(count);
         areas.new.reserve_exact(MORE);
+        let mut before = Vec::with_capacity(count);
+        areas.maps.read(|line| {
+            before.extend(header(line).map(|(area, _)| area));
+            true
+        })?;
         areas.read_again()?;
+        forget_young(&mut areas.known, &before);
         Ok(areas)
     }
 
@@ -57,7 +63,7 @@ impl Areas {
     pub(crate) fn read_again(&mut self) -> io::Result<()> {
         self.known.clear();
         self.others.clear();
-        let mut parser = Smaps { others: &mut self.others, known: &mut self.known, current: None };
+        let mut parser = Smaps::new(&mut self.others, &mut self.known);
         self.smaps.read(|line| {
             parser.take(line);
             true
@@ -125,6 +131,16 @@ impl Areas {
     fn marked(&self) -> impl Iterator<Item = &Area> {
         self.others.iter().chain(&self.now)
     }
+}
+
+/// Takes out what has no mark and was not there `before`: V8 maps first and marks then, and may be in between. It counts as
+/// new later, and is tried.
+fn forget_young(known: &mut Vec<(Area, bool)>, before: &[Area]) {
+    let mut before = before.iter().peekable();
+    known.retain(|(area, marked)| {
+        while before.next_if(|other| other.to <= area.from).is_some() {}
+        *marked || before.peek().is_some_and(|other| other.from < area.to)
+    });
 }
 
 /// The marks are lifted while this lives.
@@ -205,59 +221,20 @@ impl Heirs<'_> {
     }
 }
 
-struct Smaps<'a> {
-    others: &'a mut Vec<Area>,
-    known: &'a mut Vec<(Area, bool)>,
-    current: Option<(Area, Kind)>,
-}
-
-impl Smaps<'_> {
-    fn take(&mut self, line: &str) {
-        if let Some(marked) = mark(line) {
-            match self.current {
-                Some((area, Kind::Foreign)) if marked => self.others.push(area),
-                Some((_, Kind::Foreign)) | None => {}
-                Some((area, _)) => self.known.push((area, marked)),
-            }
-        } else if let Some(found) = header(line) {
-            self.current = Some(found);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SMAPS: &str = "\
-00400000-00401000 r--p 00000000 08:01 131 /usr/bin/node
-VmFlags: rd mr mw me
-1000000000-1000040000 rw-p 00000000 00:00 0
-Rss:                 256 kB
-VmFlags: rd wr mr mw me ac dc
-1000040000-1000050000 ---p 00000000 00:00 0
-VmFlags: mr mw me dc
-2000000000-2000040000 rw-p 00000000 00:00 0
-VmFlags: rd wr mr mw me ac
-6f0000000000-6f0000001000 rw-s 00000000 00:05 7 /memfd:x
-VmFlags: rd wr sh mr mw me ms dc
-7f0000000000-7f0000001000 rw-s 00000000 00:05 9 /dev/mem
-VmFlags: rd wr sh mr mw me ms dc io
-";
-
     /// The marked areas of these and the new ones among them, `None` where there is no room.
     fn heirs(areas: &[Area]) -> Option<(Vec<Area>, Vec<Area>)> {
-        let (_, known) = parse();
+        let known = [
+            (area(MARKED, MARKED + 0x40000), true),
+            (area(MARKED + 0x40000, MARKED + 0x50000), true),
+            (area(PLAIN, PLAIN + 0x40000), false),
+        ];
         let (mut now, mut new) = (Vec::with_capacity(4), Vec::with_capacity(1));
         let mut heirs = Heirs { known: &known, now: &mut now, new: &mut new, page: 0x1000 };
         areas.iter().all(|area| heirs.take(*area, Kind::Memory)).then_some((now, new))
-    }
-
-    fn parse() -> (Vec<Area>, Vec<(Area, bool)>) {
-        let (mut others, mut known) = (vec![], vec![]);
-        let mut parser = Smaps { others: &mut others, known: &mut known, current: None };
-        SMAPS.lines().for_each(|line| parser.take(line));
-        (others, known)
     }
 
     fn area(from: usize, to: usize) -> Area {
@@ -266,21 +243,6 @@ VmFlags: rd wr sh mr mw me ms dc io
 
     const MARKED: usize = 0x10_0000_0000;
     const PLAIN: usize = 0x20_0000_0000;
-
-    #[test]
-    fn areas_with_the_mark_are_found_but_for_device_memory() {
-        let (others, known) = parse();
-
-        assert_eq!(others, [area(0x6f00_0000_0000, 0x6f00_0000_1000)]);
-        assert_eq!(
-            known,
-            [
-                (area(MARKED, MARKED + 0x40000), true),
-                (area(MARKED + 0x40000, MARKED + 0x50000), true),
-                (area(PLAIN, PLAIN + 0x40000), false)
-            ]
-        );
-    }
 
     #[test]
     fn areas_that_are_the_same_or_grew_or_shrank_or_went_keep_their_marks() {
@@ -303,6 +265,15 @@ VmFlags: rd wr sh mr mw me ms dc io
         assert_eq!(heirs(&[new]), Some((vec![], vec![new])));
         let both = area(MARKED, PLAIN + 0x40000);
         assert_eq!(heirs(&[both]), Some((vec![], vec![both])));
+    }
+
+    #[test]
+    fn what_came_while_smaps_was_read_is_known_only_with_its_mark() {
+        let (old, young) = (area(0x1000, 0x3000), area(0x5000, 0x6000));
+        let mut known =
+            vec![(old, false), (young, true), (area(0x7000, 0x8000), false), (area(0x9000, 0xa000), false)];
+        forget_young(&mut known, &[area(0x2000, 0x4000), area(0x9000, 0xb000)]);
+        assert_eq!(known, [(old, false), (young, true), (area(0x9000, 0xa000), false)]);
     }
 
     #[test]
@@ -377,10 +348,10 @@ VmFlags: rd wr sh mr mw me ms dc io
     #[test]
     fn new_areas_are_told_apart_by_trying_and_keep_their_marks() {
         let mut areas = Areas::read().unwrap();
-        let [marked, plain] = [3 << 20, 1 << 16].map(map);
+        let new = [3 << 20, 1 << 16].map(map);
+        let [marked, plain] = new;
         advise(marked, libc::MADV_DONTFORK);
-        areas.known.retain(|(known, _)| known.to <= marked.from || marked.to <= known.from);
-        areas.known.retain(|(known, _)| known.to <= plain.from || plain.to <= known.from);
+        areas.known.retain(|(old, _)| new.iter().all(|area| old.to <= area.from || area.to <= old.from));
 
         // Another test's thread may map meanwhile: then it is tried again.
         let told = (0..100).any(|_| areas.still_hold().unwrap());

@@ -84,16 +84,59 @@ pub(crate) fn header(line: &str) -> Option<(Area, Kind)> {
 }
 
 /// Whether a line of smaps tells of a mark `MADV_DONTFORK`, device memory left out; `None` for any other line.
-pub(crate) fn mark(line: &str) -> Option<bool> {
+fn mark(line: &str) -> Option<bool> {
     let flags = line.strip_prefix("VmFlags:")?;
     let has = |wanted| flags.split_ascii_whitespace().any(|flag| flag == wanted);
     Some(has("dc") && !has("io"))
+}
+
+/// Sorts the areas of smaps by what is known of their marks.
+pub(crate) struct Smaps<'a> {
+    /// Marked, and not private memory without a file.
+    others: &'a mut Vec<Area>,
+    /// Private memory without a file, with its mark.
+    known: &'a mut Vec<(Area, bool)>,
+    current: Option<(Area, Kind)>,
+}
+
+impl<'a> Smaps<'a> {
+    pub(crate) fn new(others: &'a mut Vec<Area>, known: &'a mut Vec<(Area, bool)>) -> Self {
+        Self { others, known, current: None }
+    }
+
+    pub(crate) fn take(&mut self, line: &str) {
+        if let Some(marked) = mark(line) {
+            match self.current {
+                Some((area, Kind::Foreign)) if marked => self.others.push(area),
+                Some((_, Kind::Foreign)) | None => {}
+                Some((area, _)) => self.known.push((area, marked)),
+            }
+        } else if let Some(found) = header(line) {
+            self.current = Some(found);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Write as _;
+
+    const SMAPS: &str = "\
+00400000-00401000 r--p 00000000 08:01 131 /usr/bin/node
+VmFlags: rd mr mw me
+1000000000-1000040000 rw-p 00000000 00:00 0
+Rss:                 256 kB
+VmFlags: rd wr mr mw me ac dc
+1000040000-1000050000 ---p 00000000 00:00 0
+VmFlags: mr mw me dc
+2000000000-2000040000 rw-p 00000000 00:00 0
+VmFlags: rd wr mr mw me ac
+6f0000000000-6f0000001000 rw-s 00000000 00:05 7 /memfd:x
+VmFlags: rd wr sh mr mw me ms dc
+7f0000000000-7f0000001000 rw-s 00000000 00:05 9 /dev/mem
+VmFlags: rd wr sh mr mw me ms dc io
+";
 
     fn lines_of(text: &[u8]) -> Vec<String> {
         let (mut reader, mut file) = (Vec::new(), tempfile());
@@ -168,5 +211,31 @@ mod tests {
         assert_eq!(mark("VmFlags: rd wr sh mr mw me ms dc io"), Some(false));
         assert_eq!(mark("VmFlags: rd wr mr mw me ac"), Some(false));
         assert_eq!(mark("Size:  4 kB"), None);
+    }
+
+    fn parse() -> (Vec<Area>, Vec<(Area, bool)>) {
+        let (mut others, mut known) = (vec![], vec![]);
+        let mut parser = Smaps::new(&mut others, &mut known);
+        SMAPS.lines().for_each(|line| parser.take(line));
+        (others, known)
+    }
+
+    fn area(from: usize, to: usize) -> Area {
+        Area { from, to }
+    }
+
+    #[test]
+    fn areas_with_the_mark_are_found_but_for_device_memory() {
+        let (others, known) = parse();
+
+        assert_eq!(others, [area(0x6f00_0000_0000, 0x6f00_0000_1000)]);
+        assert_eq!(
+            known,
+            [
+                (area(0x10_0000_0000, 0x10_0000_0000 + 0x40000), true),
+                (area(0x10_0000_0000 + 0x40000, 0x10_0000_0000 + 0x50000), true),
+                (area(0x20_0000_0000, 0x20_0000_0000 + 0x40000), false)
+            ]
+        );
     }
 }
