@@ -76,6 +76,8 @@ pub(crate) struct Pending {
     pub(crate) way: Way,
     /// Attempts so far.
     pub(crate) attempts: u32,
+    /// Freezes that were refused because threads did not come to rest; no shadow was made.
+    pub(crate) refusals: u32,
     pub(crate) predicted_ms: f64,
     /// A trigger asked, so the pause of a fallback is limited.
     pub(crate) by_trigger: bool,
@@ -192,6 +194,7 @@ impl Pending {
             begun: false,
             way: Way::Shadow,
             attempts: 0,
+            refusals: 0,
             predicted_ms: 0.0,
             by_trigger: false,
             preparation: None,

@@ -31,8 +31,8 @@ const FIRST_CAPTURE: u32 = 1 << 16;
 /// How long `stop` waits for the thread.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long a freeze may wait until the process's other threads sleep.
-const WAIT_FOR_IDLE: Duration = Duration::from_millis(100);
+/// How long a freeze may wait until the process's other threads sleep; then the app goes on, and it is tried again.
+const WAIT_FOR_IDLE: Duration = Duration::from_millis(30);
 
 /// What the app thread needs for a freeze.
 #[derive(Debug)]
@@ -273,6 +273,10 @@ impl Recorder {
                     waiting.freeze = Some(pause);
                 }
                 Err(refusal) => {
+                    if matches!(refusal, Refusal::Busy(_)) {
+                        waiting.refusals += 1;
+                        waiting.attempts = waiting.attempts.saturating_sub(1);
+                    }
                     let cause = refusal.source().map(|cause| format!(": {cause}")).unwrap_or_default();
                     waiting.fault = Some(format!("no shadow could be made: {refusal}{cause}"));
                 }

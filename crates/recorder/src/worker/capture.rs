@@ -23,6 +23,8 @@ const BLOCKED_ANSWER_NS: u64 = 5 * SECOND_NS;
 const LOOP_ANSWER_NS: u64 = SECOND_NS;
 /// A shadow is tried so often before something else is.
 const SHADOW_ATTEMPTS: u32 = 3;
+/// So often a freeze is tried while threads do not come to rest.
+const BUSY_ATTEMPTS: u32 = 10;
 /// A shadow whose output has ended has this long to end itself.
 const SHADOW_END: Duration = Duration::from_secs(2);
 
@@ -306,7 +308,8 @@ impl Worker {
         }
         if !whole && !disk_failed && pending.way == Way::Shadow && !self.stopping {
             self.shared.fault("a shadow gave no answer");
-            if pending.attempts < SHADOW_ATTEMPTS && self.shared.can_freeze.load(Ordering::Relaxed) {
+            let left = pending.attempts < SHADOW_ATTEMPTS && pending.refusals < BUSY_ATTEMPTS;
+            if left && self.shared.can_freeze.load(Ordering::Relaxed) {
                 return self.ask(id, pending);
             }
             // What crashed a shadow, most likely for want of memory, would crash the app.
