@@ -14,7 +14,8 @@ export declare class NativeProbe {
   /**
    * Starts. `options` is the JSON of the complete options; `cells` has 8 numbers, of which 1 to 5 hold what
    * `v8.getHeapStatistics()` says now (used, external, total, limit, malloced), against which the native reading
-   * is checked. `on_event` gets `finding`, `incident`, `error` and `heap-snapshot` with JSON.
+   * is checked. `on_event` gets `finding`, `incident`, `error`, `heap-snapshot` and `investigate`
+   * with JSON.
    */
   constructor(options: string, cells: Float64Array, onEvent: (arg0: string, arg1: string) => void)
   /** Whether heap statistics are read natively; else JavaScript has to go on writing the cells. */
@@ -62,6 +63,22 @@ export declare class NativeProbe {
    * without it does the same when it frees this object.
    */
   stop(): void
+  /**
+   * A site: `what` is `listener`, `timer` or `heap-sample`, `of` says what of, `stack` has the innermost frame first.
+   * `false` when it could not be told, for what waits is too much.
+   */
+  site(id: number, what: string, of: string | undefined | null, stack: Array<SiteFrame>): boolean
+  /** Pairs of a site's number and how much of what it made is there. */
+  sites(pairs: Float64Array): void
+  /**
+   * Everything has been collected in this process: bytes of array buffers, below 0 where not read, and triples of a
+   * route, its watched requests, and those of them that are alive.
+   */
+  forcedFloor(arrayBuffers: number, watched: Uint32Array): void
+  /** Starts V8's sampling heap profiler with a sample about every `interval` bytes; the inspector reads its samples. */
+  startHeapSamples(interval: number, depth: number): HeapSampling
+  /** Stops what `startHeapSamples` started. `taken`: somebody else's runs by now, and goes on. */
+  stopHeapSamples(taken: boolean): void
 }
 
 /** What a command printed. */
@@ -74,5 +91,27 @@ export interface CliOutput {
   stderr: string
 }
 
+/** What came of starting the sampling heap profiler. */
+export declare const enum HeapSampling {
+  /** It runs, and is ours. */
+  Started = 'started',
+  /** Somebody else's runs. */
+  Taken = 'taken',
+  /** The running node lacks V8's functions. */
+  Absent = 'absent',
+}
+
 /** Runs a command. `width` is the terminal's in columns. */
 export declare function runCli(args: Array<string>, width: number, color: boolean): CliOutput
+
+/** A place in the code, of the source where there is a source map. */
+export interface SiteFrame {
+  /** Function; absent at a module's top level. */
+  function?: string
+  /** File or URL. */
+  file?: string
+  /** Line from 1; 0 when it is not known. */
+  line: number
+  /** Package; absent for the application's own files. */
+  package?: string
+}

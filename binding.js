@@ -836,4 +836,5 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.NativeProbe = nativeBinding.NativeProbe
+module.exports.HeapSampling = nativeBinding.HeapSampling
 module.exports.runCli = nativeBinding.runCli

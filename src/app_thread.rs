@@ -3,8 +3,11 @@
 //! **Invariant:** nothing here allocates per request, waits, or takes a lock; the cells are borrowed for the length of
 //! one call only, and a call that finds them borrowed (a collection inside a call) does nothing rather than panic.
 
-use leakprobe_core::event::{Event, GcKind, GcRecord, Nanos, Outcome, RequestRecord, RouteId, TickReading};
+use leakprobe_core::event::{
+    Event, GcKind, GcRecord, Nanos, Outcome, RequestRecord, RouteId, SiteCount, TickReading,
+};
 use leakprobe_core::in_flight::{self, InFlightTable, Reading};
+use leakprobe_core::observation::{ForcedFloor, SiteInfo, Watched};
 use leakprobe_recorder::EventSender;
 use leakprobe_shadow::{EventLoop, GcObserver, HeapReader, HeapReading, monotonic};
 use napi::bindgen_prelude::Float64Array;
@@ -17,6 +20,16 @@ pub(crate) enum HeapSource {
     Native(HeapReader),
     /// JavaScript writes them into cells 1 to 5 before each call: used, external, total, limit, malloced.
     Cells(Float64Array),
+}
+
+/// What JavaScript counts at a tick; below 0 means: not counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counts {
+    pub(crate) listeners: i32,
+    pub(crate) timers: i32,
+    pub(crate) array_buffers: f64,
+    pub(crate) handles: i32,
+    pub(crate) global_keys: i32,
 }
 
 /// Records that are sent at once.
@@ -103,8 +116,8 @@ impl AppThread {
         }
     }
 
-    /// The loop turned. Counts below 0 mean: not counted.
-    pub(crate) fn tick(&self, listeners: i32, timers: i32) {
+    /// The loop turned.
+    pub(crate) fn tick(&self, counts: &Counts) {
         let (Ok(sender), Ok(mut table)) = (self.sender.try_borrow(), self.table.try_borrow_mut()) else {
             return;
         };
@@ -124,15 +137,35 @@ impl AppThread {
             heap_limit: heap.limit,
             external: heap.external,
             malloced: heap.malloced,
-            listeners: u32::try_from(listeners).ok(),
-            timers: u32::try_from(timers).ok(),
-            array_buffers: None,
-            handles: None,
-            global_keys: None,
+            listeners: u32::try_from(counts.listeners).ok(),
+            timers: u32::try_from(counts.timers).ok(),
+            array_buffers: read(counts.array_buffers),
+            handles: u32::try_from(counts.handles).ok(),
+            global_keys: u32::try_from(counts.global_keys).ok(),
             in_flight: table.in_flight(),
             oldest_ns: table.oldest_ns(at),
             busy_ns: self.event_loop.map(|event_loop| at.0.saturating_sub(event_loop.idle_ns())),
         })));
+    }
+
+    /// Everything has been collected: what was read right after it; array buffers below 0 were not.
+    pub(crate) fn forced_floor(&self, array_buffers: f64, watched: Vec<Watched>) {
+        let at = Nanos(monotonic());
+        self.send(Event::ForcedFloor(Box::new(ForcedFloor {
+            at,
+            array_buffers: read(array_buffers),
+            watched,
+        })));
+    }
+
+    /// A site; `false` when the channel is full.
+    pub(crate) fn site(&self, id: u32, info: SiteInfo) -> bool {
+        self.send(Event::Site(Box::new((id, info))))
+    }
+
+    /// How much of what the sites made is there.
+    pub(crate) fn sites(&self, counts: Box<[SiteCount]>) {
+        self.send(Event::Sites(counts));
     }
 
     /// A collection that `perf_hooks` told of, after the fact. Kinds as in `GcKind`'s order.
@@ -159,13 +192,10 @@ impl AppThread {
         self.table.try_borrow().map_or(0, |table| table.bytes())
     }
 
-    fn send(&self, event: Event) {
+    fn send(&self, event: Event) -> bool {
         self.flush();
-        if let Ok(sender) = self.sender.try_borrow()
-            && let Some(sender) = sender.as_ref()
-        {
-            sender.send(event);
-        }
+        let Ok(sender) = self.sender.try_borrow() else { return false };
+        sender.as_ref().is_some_and(|sender| sender.send(event))
     }
 
     fn heap(&self) -> HeapReading {
@@ -253,6 +283,10 @@ fn send_batch(batch: &mut Vec<RequestRecord>, sender: &EventSender) {
 )]
 fn bytes(value: f64) -> u64 {
     value as u64
+}
+
+fn read(value: f64) -> Option<u64> {
+    (value >= 0.0).then(|| bytes(value))
 }
 
 fn nanoseconds(ms: f64) -> u64 {

@@ -58,6 +58,10 @@ impl Observer for Events {
         self.tell("heap-snapshot", &serde_json::json!({ "id": incident_id, "freeze": freeze }).to_string());
     }
 
+    fn investigate(&self, on: bool) {
+        self.tell("investigate", &serde_json::json!({ "on": on }).to_string());
+    }
+
     fn interrupt(&self) {
         if let Some(interrupter) = &self.interrupter {
             interrupter.request(crate::stuck::freeze_if_awaited);

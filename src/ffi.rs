@@ -7,11 +7,11 @@
 
 #![expect(unsafe_code, reason = "raw Node-API: the hot path cannot afford the generated wrappers")]
 
-use crate::app_thread::AppThread;
+use crate::app_thread::{AppThread, Counts};
 use crate::probe::Running;
 use leakprobe_heap_walk::Question;
 use leakprobe_recorder::FreezeJob;
-use leakprobe_shadow::{Frozen, Interrupter, Isolate, end};
+use leakprobe_shadow::{Frozen, HeapSampler, Interrupter, Isolate, end};
 use napi::bindgen_prelude::{Function, FunctionRef, Object, ToNapiValue};
 use napi::{Env, JsValue, sys};
 use std::ffi::{CStr, c_void};
@@ -69,6 +69,12 @@ pub(crate) fn event_loop(env: &Env) -> Option<leakprobe_shadow::EventLoop> {
 pub(crate) fn interrupter(isolate: Isolate, token: usize) -> Option<Interrupter> {
     // SAFETY: `Running` closes it when it is dropped, which the environment's clean-up does before the isolate goes.
     unsafe { Interrupter::new(isolate, token) }
+}
+
+/// V8's sampling heap profiler of the current isolate; `None` where the running node lacks the functions.
+pub(crate) fn heap_sampler(isolate: Isolate) -> Option<HeapSampler> {
+    // SAFETY: `Running` drops it on its own thread, which the environment's clean-up does before the isolate goes.
+    unsafe { HeapSampler::find(isolate) }
 }
 
 /// The JavaScript function that answers in a shadow.
@@ -175,8 +181,14 @@ unsafe extern "C" fn finish(env: sys::napi_env, info: sys::napi_callback_info) -
 }
 
 unsafe extern "C" fn tick(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    call::<2, _>(env, info, |app_thread, [listeners, timers]| {
-        app_thread.tick(int32(env, listeners), int32(env, timers));
+    call::<5, _>(env, info, |app_thread, [listeners, timers, array_buffers, handles, global_keys]| {
+        app_thread.tick(&Counts {
+            listeners: int32(env, listeners),
+            timers: int32(env, timers),
+            array_buffers: double(env, array_buffers),
+            handles: int32(env, handles),
+            global_keys: int32(env, global_keys),
+        });
     });
     ptr::null_mut()
 }

@@ -15,3 +15,4 @@ mod events;
 mod ffi;
 mod probe;
 mod stuck;
+mod witnesses;

@@ -5,6 +5,7 @@ use crate::error::{coded, from_recorder};
 use crate::events::Events;
 use crate::ffi::{self, HotFunctions, ShadowMain};
 use crate::stuck::{self, NearLimit};
+use crate::witnesses::HeapSamples;
 use leakprobe_core::event::Nanos;
 use leakprobe_recorder::{Recorder, RecorderConfig};
 use leakprobe_shadow::{
@@ -25,6 +26,7 @@ pub(crate) struct Running {
     heap_limit: Option<HeapLimitCallback<NearLimit>>,
     limit_reached: Rc<Cell<bool>>,
     gc: Option<GcCallbacks<GcWatch>>,
+    pub(crate) heap_samples: HeapSamples,
     pub(crate) app_thread: Rc<AppThread>,
     pub(crate) recorder: Arc<Recorder>,
 }
@@ -38,6 +40,7 @@ impl Drop for Running {
         self.heap_limit = None;
         self.app_thread.stop();
         self.gc = None;
+        self.heap_samples.stop();
         self.recorder.stop();
     }
 }
@@ -55,7 +58,8 @@ pub struct NativeProbe {
 impl NativeProbe {
     /// Starts. `options` is the JSON of the complete options; `cells` has 8 numbers, of which 1 to 5 hold what
     /// `v8.getHeapStatistics()` says now (used, external, total, limit, malloced), against which the native reading
-    /// is checked. `on_event` gets `finding`, `incident`, `error` and `heap-snapshot` with JSON.
+    /// is checked. `on_event` gets `finding`, `incident`, `error`, `heap-snapshot` and `investigate`
+    /// with JSON.
     #[napi(constructor)]
     pub fn new(
         env: Env,
@@ -154,7 +158,9 @@ impl NativeProbe {
         recorder.set_capability("heapLimit", state, because);
 
         let gc_native = gc.is_some();
-        let running = Running { token, interrupter, heap_limit, limit_reached, gc, app_thread, recorder };
+        let heap_samples = HeapSamples::find(isolate, without("native-heap-samples"));
+        let running =
+            Running { token, interrupter, heap_limit, limit_reached, gc, heap_samples, app_thread, recorder };
         let running = Rc::new(RefCell::new(Some(running)));
         Ok(Self { running, main: RefCell::default(), heap_native, gc_native })
     }
@@ -309,7 +315,7 @@ impl NativeProbe {
         *self.main.borrow_mut() = None;
     }
 
-    fn with<R>(&self, call: impl FnOnce(&Running) -> napi::Result<R>) -> napi::Result<R> {
+    pub(crate) fn with<R>(&self, call: impl FnOnce(&Running) -> napi::Result<R>) -> napi::Result<R> {
         match self.running.borrow().as_ref() {
             Some(running) => call(running),
             None => Err(from_recorder(leakprobe_recorder::Error::Stopped)),
@@ -328,6 +334,6 @@ fn public_statistics(cells: &Float64Array) -> HeapReading {
     clippy::cast_sign_loss,
     reason = "`as` saturates; counts and bytes are whole numbers below 2^53"
 )]
-fn convert(value: f64) -> u64 {
+pub(crate) fn convert(value: f64) -> u64 {
     value as u64
 }

@@ -2,6 +2,8 @@
 //!
 //! Not here: names. A route's name is interned once (see [`crate::route_table`]) and travels as its [`RouteId`].
 
+use crate::observation::{ForcedFloor, SiteInfo};
+
 /// Nanoseconds on the process's monotonic clock (`CLOCK_MONOTONIC`).
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Nanos(pub u64);
@@ -166,6 +168,10 @@ pub enum Event {
     Tick(Box<TickReading>),
     /// The app thread is frozen at this instant.
     Mark(Mark),
+    /// A site, before its first count: its number and what it is. See [`crate::Monitor::site`].
+    Site(Box<(u32, SiteInfo)>),
     /// What the known sites have made, as of the last tick.
     Sites(Box<[SiteCount]>),
+    /// The app thread has collected everything.
+    ForcedFloor(Box<ForcedFloor>),
 }

@@ -114,7 +114,11 @@ impl Monitor {
                 self.tick = Some(**tick);
             }
             Event::Mark(mark) => self.attribution.marked(*mark),
+            Event::Site(site) => {
+                self.site(site.0, site.1.clone());
+            }
             Event::Sites(counts) => self.attribution.counted(counts),
+            Event::ForcedFloor(floor) => self.attribution.forced_floor(floor),
         }
     }
 
@@ -141,11 +145,6 @@ impl Monitor {
         self.attribution.floor(floor)
     }
 
-    /// The process from outside, each second: what the hypotheses are judged by.
-    pub fn system(&mut self, reading: &SystemReading) {
-        self.process.read(reading);
-    }
-
     /// What a walk of the heap found; `false` when its mark is not among the last 16.
     pub fn census(&mut self, census: &Census) -> bool {
         self.attribution.census(census)
@@ -154,6 +153,18 @@ impl Monitor {
     /// A site, before its first count; `false` when there are 256 others.
     pub fn site(&mut self, id: u32, info: SiteInfo) -> bool {
         self.attribution.site(id, info)
+    }
+
+    /// The process from outside, each second. Returns its private resident memory that neither V8's heap nor external
+    /// memory takes, as of the last tick, bytes.
+    pub fn system(&mut self, reading: &SystemReading) -> Option<u64> {
+        self.process.read(reading);
+        let known = self.tick.map(|tick| tick.heap_total.saturating_add(tick.external));
+        let private_native =
+            reading.rss_anon.zip(known).map(|(private, known)| private.saturating_sub(known));
+        let descriptors = reading.descriptors.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        self.process(&ProcessCounts { at: reading.at, private_native, descriptors });
+        private_native
     }
 
     /// Numbers of the process, each second.
@@ -205,6 +216,11 @@ impl Monitor {
         &self.findings.leaks
     }
 
+    /// Whether memory, or something that is counted, has grown so much that a closer look is worth its cost.
+    pub fn growing(&self) -> bool {
+        self.findings.growing || self.findings.unexplained || !self.candidates.is_empty()
+    }
+
     /// Everything counted.
     pub fn stats(&self, now: Nanos, process: Option<serde_json::Value>, cost: Cost) -> Stats {
         Stats {
@@ -224,8 +240,12 @@ impl Monitor {
                 malloced: tick.malloced,
                 listeners: tick.listeners,
                 timers: tick.timers,
+                array_buffers: tick.array_buffers,
+                handles: tick.handles,
+                global_keys: tick.global_keys,
             }),
             process,
+            sites: self.attribution.site_stats(),
             triggers: self.machines.iter().map(|machine| machine.stats(now)).collect(),
             cost,
         }

@@ -21,6 +21,17 @@ pub struct Floor {
     pub watched: Vec<Watched>,
 }
 
+/// What the app thread read right after full collections of its own, besides what the collections themselves tell.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ForcedFloor {
+    /// When; its collections are earlier on the channel.
+    pub at: Nanos,
+    /// `ArrayBuffer`s, bytes; `None` when not read.
+    pub array_buffers: Option<u64>,
+    /// Watched requests that had ended, by route; empty when none are watched.
+    pub watched: Vec<Watched>,
+}
+
 /// Watched requests of one route at a floor.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Watched {
@@ -86,11 +97,24 @@ pub enum SiteKind {
     HeapSample,
 }
 
+impl SiteKind {
+    /// Its name in the stats.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Listener => "listener",
+            Self::Timer => "timer",
+            Self::HeapSample => "heap-sample",
+        }
+    }
+}
+
 /// A site: where listeners, timers or objects are made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SiteInfo {
     /// What it makes.
     pub what: SiteKind,
+    /// What of, in words: `change of Loader` for listeners, the function for timers; absent for objects.
+    pub of: Option<String>,
     /// Innermost frame first.
     pub stack: Vec<Frame>,
 }

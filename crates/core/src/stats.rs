@@ -27,10 +27,44 @@ pub struct Stats {
     /// The last reading from `/proc` and the cgroup; absent where neither can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<serde_json::Value>,
+    /// Where what grows is made, as far as it was looked for; at most 256.
+    #[serde(default)]
+    pub sites: Vec<SiteStats>,
     /// State of every trigger.
     pub triggers: Vec<TriggerStats>,
     /// The probe's own cost.
     pub cost: Cost,
+}
+
+/// A site: where listeners, timers or objects are made.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SiteStats {
+    /// `listener`, `timer` or `heap-sample`.
+    pub what: String,
+    /// What of: event and class of the emitter, or the function that makes the timer; absent for objects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// Live listeners or timers, estimated; or live bytes, as sampled since something grows. At the last count.
+    pub count: u64,
+    /// Where: outside Node and leakprobe, innermost first.
+    pub stack: Vec<FrameStats>,
+}
+
+/// A place in the code.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FrameStats {
+    /// Function; absent at a module's top level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+    /// File from the folder of the nearest package.json, or URL.
+    pub file: String,
+    /// Line from 1; 0 when it is not known.
+    pub line: u32,
+    /// Package; absent for the application's own files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
 }
 
 /// Requests in flight.
@@ -163,6 +197,15 @@ pub struct HeapStats {
     /// Live timers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timers: Option<u32>,
+    /// Memory of `ArrayBuffer`s and `Buffer`s, bytes, garbage included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub array_buffers: Option<u64>,
+    /// Open handles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handles: Option<u32>,
+    /// Own keys of `globalThis`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub global_keys: Option<u32>,
 }
 
 /// State of one trigger.

@@ -20,6 +20,9 @@ pub(crate) struct ProcessReading {
     pub(crate) rss_anon: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rss_file: Option<u64>,
+    /// Of the anonymous part, what neither V8's heap nor external memory takes; heap that was never touched makes it too small.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) private_native: Option<u64>,
     /// Swapped out, bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) swap: Option<u64>,

@@ -103,7 +103,7 @@ impl EventReceiver {
 fn records(event: &Event) -> usize {
     match event {
         Event::Requests(records) => records.len(),
-        Event::Gc(_) | Event::Tick(_) | Event::Mark(_) | Event::Sites(_) => 1,
+        _ => 1,
     }
 }
 

@@ -5,6 +5,7 @@ use crate::budget::{self, Account};
 use crate::config::RecorderConfig;
 use crate::error::Error;
 use crate::incident::Way;
+use crate::observer::Observer;
 use crate::queue::EventSender;
 use crate::state::Shared;
 use crate::walks::Walks;
@@ -45,21 +46,6 @@ pub struct FreezeJob {
     pub limits: Limits,
     /// What to ask the shadow, as JSON.
     pub questions: String,
-}
-
-/// Told what happens, on a thread of the recorder; must not wait.
-pub trait Observer: Send {
-    /// A leak is reported for the first time; its JSON.
-    fn finding(&self, json: &str);
-    /// An incident is complete; its JSON.
-    fn incident(&self, json: &str);
-    /// Something failed; JSON with `code` and `message`.
-    fn error(&self, json: &str);
-    /// The app thread is asked for a heap snapshot for this incident: to call [`Recorder::begin_freeze`], or to let V8
-    /// write into what [`Recorder::begin_heap_snapshot`] gives.
-    fn take_heap_snapshot(&self, incident_id: &str, way: Way);
-    /// The loop does not turn: JavaScript should be interrupted, for a freeze from there ([`Recorder::awaited_freeze`]).
-    fn interrupt(&self);
 }
 
 /// A running recorder.

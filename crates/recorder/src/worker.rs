@@ -76,6 +76,8 @@ pub(crate) struct Worker {
     sequence: u32,
     /// Reached since the last step.
     heap_limit: Option<HeapLimit>,
+    /// The app thread was told that something grows.
+    investigating: bool,
     /// Nothing new is begun any more.
     stopping: bool,
 }
@@ -102,6 +104,7 @@ impl Worker {
             cpu_at_turn: None,
             sequence: 0,
             heap_limit: None,
+            investigating: false,
             stopping: false,
         }
     }
@@ -150,13 +153,17 @@ impl Worker {
             memory_limit: self.shared.last_reading().and_then(|reading| reading.memory_limit()),
             heap_limit_reached: self.heap_limit.is_some(),
         };
-        let (trips, findings) = {
+        let (trips, findings, growing) = {
             let mut monitor = self.shared.monitor.lock();
             let trips = monitor.tick(&surroundings);
             let new: Vec<_> =
                 monitor.leaks().iter().filter(|leak| !self.known_leaks.contains(&leak.id)).cloned().collect();
-            (trips, new)
+            (trips, new, monitor.growing())
         };
+        if growing != self.investigating {
+            self.investigating = growing;
+            self.observer.lock().investigate(growing);
+        }
         for leak in findings {
             if let Ok(json) = serde_json::to_string(&leak) {
                 self.observer.lock().finding(&json);
@@ -233,7 +240,7 @@ impl Worker {
         let malloc = self.malloc.read(self.shared.now);
         reading.malloc_used = malloc.map(|malloc| malloc.used);
         reading.malloc_free = malloc.map(|malloc| malloc.free);
-        self.shared.monitor.lock().system(&reading.system(now));
+        reading.private_native = self.shared.monitor.lock().system(&reading.system(now));
         self.shared.add_reading(reading);
         self.shared.cost.lock().cpu_ms = process_reading::own_cpu_ms();
     }

@@ -37,6 +37,7 @@ impl Observer for Tell {
     fn error(&self, json: &str) {
         let _ = self.0.send(Told::Error(serde_json::from_str(json).unwrap()));
     }
+    fn investigate(&self, _on: bool) {}
     fn interrupt(&self) {}
     fn take_heap_snapshot(&self, incident_id: &str, _way: Way) {
         let _ = self.0.send(Told::Snapshot(incident_id.to_owned()));

@@ -23,6 +23,7 @@ mod event_loop;
 mod freeze;
 mod gc;
 mod heap_limit;
+mod heap_sampler;
 mod heap_statistics;
 #[cfg(target_os = "linux")]
 mod idle;
@@ -51,6 +52,7 @@ pub use freeze::{Frozen, Limits, OUTPUT, Pause, Refusal, end};
 pub use freeze::{Preparation, freeze};
 pub use gc::{GcCallbacks, GcObserver};
 pub use heap_limit::{HeapLimitCallback, HeapLimitObserver};
+pub use heap_sampler::HeapSampler;
 pub use heap_statistics::{HeapReader, HeapReading, Mismatch};
 pub use interrupt::{Interrupt, Interrupter};
 pub use isolate::Isolate;

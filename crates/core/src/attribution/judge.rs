@@ -30,6 +30,8 @@ pub struct Findings {
     pub enough: bool,
     /// Something grows that no route explains.
     pub unexplained: bool,
+    /// Something grows that matters, explained or not.
+    pub growing: bool,
 }
 
 /// Judges all resources. What chance alone would do more often than `chance`, for any route in one look, is not certain;
@@ -62,6 +64,7 @@ pub fn judge(
         leaking.retain(|share| share.amount() >= least);
         let explained: f64 = leaking.iter().map(Share::amount).sum();
         let growth = observations.growth();
+        findings.growing |= resource != Resource::InFlight && growth > resource.least_total();
         findings.unexplained |= resource != Resource::InFlight
             && growth > 8.0 * resource.least_total()
             && explained < 0.3 * growth;

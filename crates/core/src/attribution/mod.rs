@@ -18,7 +18,7 @@ pub use regression::Share;
 pub use resource::Resource;
 
 use crate::event::{GcKind, GcRecord, Mark, RouteId, SiteCount, TickReading};
-use crate::observation::{Census, Floor, ProcessCounts, SiteInfo};
+use crate::observation::{Census, Floor, ForcedFloor, ProcessCounts, SiteInfo};
 use crate::report::Estimate;
 use regression::Observations;
 use std::collections::VecDeque;
@@ -151,6 +151,11 @@ impl Attribution {
         self.sites.add(id, info)
     }
 
+    /// The sites and their last counts.
+    pub fn site_stats(&self) -> Vec<crate::stats::SiteStats> {
+        self.sites.stats()
+    }
+
     /// An instant for which a floor or a census may come.
     pub fn marked(&mut self, mark: Mark) {
         if self.marks.len() >= OPEN_MARKS {
@@ -170,6 +175,19 @@ impl Attribution {
             self.watched.read(&floor.watched);
         }
         true
+    }
+
+    /// What was read after forced collections, at the floor that they made.
+    pub fn forced_floor(&mut self, floor: &ForcedFloor) {
+        if floor.at.0 < self.warm_up_until_ns {
+            return;
+        }
+        self.watched.read(&floor.watched);
+        if let Some(point) =
+            self.exact.last_mut().filter(|point| floor.at.0 - point.at_ns.min(floor.at.0) < PAIR_NS)
+        {
+            point.set(Resource::ArrayBuffers, floor.array_buffers);
+        }
     }
 
     /// What a walk found; `false` when its mark is not known.

@@ -111,6 +111,10 @@ impl Timeline {
         self.points.back()
     }
 
+    pub(crate) fn last_mut(&mut self) -> Option<&mut Point> {
+        self.points.back_mut()
+    }
+
     /// Whether a point at this instant is far enough from the last one.
     pub(crate) fn takes(&self, at_ns: u64) -> bool {
         self.points.back().is_none_or(|last| at_ns >= last.at_ns.saturating_add(self.gap_ns))

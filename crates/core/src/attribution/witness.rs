@@ -3,7 +3,8 @@
 use super::timeline::Held;
 use super::{HOLDERS, SITES};
 use crate::event::{RouteId, SiteCount};
-use crate::observation::{Holder, SiteInfo, Watched};
+use crate::observation::{Frame, Holder, SiteInfo, Watched};
+use crate::stats::{FrameStats, SiteStats};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What walks found, by signature: what a holder is, while its numbers are in the timeline.
@@ -59,6 +60,7 @@ fn cut(text: &mut String) {
 #[derive(Debug, Default)]
 pub(crate) struct Sites {
     known: BTreeMap<u32, SiteInfo>,
+    last: BTreeMap<u32, u64>,
 }
 
 impl Sites {
@@ -71,14 +73,34 @@ impl Sites {
     }
 
     /// The counts of known sites, in order of site.
-    pub(crate) fn known(&self, counts: &[SiteCount]) -> Box<[(u32, u64)]> {
+    pub(crate) fn known(&mut self, counts: &[SiteCount]) -> Box<[(u32, u64)]> {
         let known = counts.iter().filter(|count| self.known.contains_key(&count.site));
         let by_site: BTreeMap<u32, u64> = known.map(|count| (count.site, count.count)).collect();
+        self.last.extend(&by_site);
         by_site.into_iter().collect()
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (u32, &SiteInfo)> {
         self.known.iter().map(|(id, info)| (*id, info))
+    }
+
+    /// For the stats, largest count first.
+    pub(crate) fn stats(&self) -> Vec<SiteStats> {
+        let frame = |frame: &Frame| FrameStats {
+            function: frame.function.clone(),
+            file: frame.file.clone(),
+            line: frame.line,
+            package: frame.package.clone(),
+        };
+        let site = |(id, info): (u32, &SiteInfo)| SiteStats {
+            what: info.what.name().to_owned(),
+            of: info.of.clone(),
+            count: self.last.get(&id).copied().unwrap_or(0),
+            stack: info.stack.iter().map(frame).collect(),
+        };
+        let mut sites: Vec<SiteStats> = self.all().map(site).collect();
+        sites.sort_by_key(|site| std::cmp::Reverse(site.count));
+        sites
     }
 
     pub(crate) fn bytes(&self) -> usize {

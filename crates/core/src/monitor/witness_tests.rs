@@ -2,8 +2,9 @@
 
 use super::tests::config;
 use super::*;
+use crate::attribution::Resource;
 use crate::event::{Mark, Outcome, SiteCount};
-use crate::observation::{Frame, Holder, Kind, SiteKind, Watched};
+use crate::observation::{ForcedFloor, Frame, Holder, Kind, SiteKind, Watched};
 
 struct Service {
     monitor: Monitor,
@@ -146,7 +147,7 @@ fn the_site_of_listeners_that_grow_is_the_culprit() {
     let mut service = Service::new();
     let frame = |file: &str, line| Frame { file: file.to_owned(), line, ..Frame::default() };
     let stack = vec![frame("node:events", 1), frame("/app/mail.js", 12)];
-    assert!(service.monitor.site(3, SiteInfo { what: SiteKind::Listener, stack }));
+    assert!(service.monitor.site(3, SiteInfo { what: SiteKind::Listener, of: None, stack }));
     for _ in 0..16 {
         let mark = service.second();
         let floor = service.floor(mark);
@@ -166,4 +167,77 @@ fn the_site_of_listeners_that_grow_is_the_culprit() {
     assert_eq!((leaks.len(), leaks[0].kind.as_str()), (1, "listener"), "{leaks:?}");
     let culprit = leaks[0].culprit.as_ref().unwrap();
     assert_eq!((culprit.file.as_deref(), culprit.line), (Some("/app/mail.js"), Some(12)));
+}
+
+#[test]
+fn watched_requests_and_buffers_of_a_forced_floor_count_at_it() {
+    let mut config = config(Vec::new());
+    config.forced_floors = true;
+    let mut monitor = Monitor::new(config, Nanos(0), 0);
+    let major = |ended_ms| {
+        Event::Gc(GcRecord {
+            kind: GcKind::Major,
+            ended: Nanos::from_ms(ended_ms),
+            pause_ns: 1_000_000,
+            heap_before: None,
+            heap_after: 1_000,
+            external_after: 50,
+        })
+    };
+    let floor = |at_ms| {
+        Event::ForcedFloor(Box::new(ForcedFloor {
+            at: Nanos::from_ms(at_ms),
+            array_buffers: Some(at_ms),
+            watched: vec![Watched { route: RouteId(1), watched: 8, alive: 2 }],
+        }))
+    };
+    let buffers = |monitor: &Monitor| monitor.attribution.last(Resource::ArrayBuffers);
+
+    [major(9_000), major(9_002), floor(9_003)].iter().for_each(|event| monitor.observe(event));
+    assert_eq!(buffers(&monitor), Some(9_003.0));
+    // No floor is so near: the observer told of the collections too late, or they came too soon after the last ones.
+    monitor.observe(&floor(9_500));
+    assert_eq!(buffers(&monitor), Some(9_003.0));
+}
+
+#[test]
+fn private_native_memory_leaves_out_what_v8_has() {
+    let mut monitor = Monitor::new(config(Vec::new()), Nanos(0), 0);
+    let reading = |anon| SystemReading {
+        at: Nanos::from_ms(9_000),
+        rss_anon: Some(anon),
+        descriptors: Some(7),
+        ..SystemReading::default()
+    };
+    assert_eq!(monitor.system(&reading(900)), None, "nothing is known of the heap");
+
+    monitor.observe(&Event::Tick(Box::new(TickReading {
+        at: Nanos::from_ms(9_000),
+        heap_total: 500,
+        external: 100,
+        ..TickReading::default()
+    })));
+
+    assert_eq!((monitor.system(&reading(900)), monitor.system(&reading(400))), (Some(300), Some(0)));
+    assert_eq!(monitor.attribution.last(Resource::Descriptors), Some(7.0));
+}
+
+#[test]
+fn sites_are_in_the_stats_with_their_last_count() {
+    let mut service = Service::new();
+    let stack = vec![Frame { file: "app.js".to_owned(), line: 6, package: None, function: None }];
+    let info = SiteInfo { what: SiteKind::Listener, of: Some("change of Catalogue".to_owned()), stack };
+    service.monitor.observe(&Event::Site(Box::new((3, info))));
+    for (second, count) in [(1, 5), (2, 9)] {
+        let at = Nanos::from_ms(8_000 + second * 1_000);
+        service.monitor.observe(&Event::Tick(Box::new(TickReading { at, ..TickReading::default() })));
+        service.monitor.observe(&Event::Sites(Box::new([SiteCount { site: 3, count }])));
+    }
+
+    let sites = service.monitor.stats(Nanos::from_ms(10_000), None, Cost::default()).sites;
+
+    assert_eq!(
+        (sites.len(), sites[0].what.as_str(), sites[0].count, sites[0].stack[0].line),
+        (1, "listener", 9, 6)
+    );
 }
