@@ -2,6 +2,9 @@
 
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
+import type { Cost, RouteStats, Stats } from './stats'
+
+export * from './stats'
 
 /** Version of this package. */
 export const version: string
@@ -114,7 +117,7 @@ export interface Options {
   /** A trigger's heap snapshot is not taken when its predicted pause is longer, ms, 0 to 3 600 000. Default 5 000 (`test`: 20 000). */
   maxSnapshotPauseMs?: number
   /** Parts to do without, so that their fallback is used. Default none. */
-  without?: Array<'freeze' | 'native-heap-statistics' | 'native-gc' | 'listener-hooks' | 'timer-hooks' | 'loop-idle-time' | 'interrupt' | 'heap-limit' | 'object-count' | 'heap-walk'>
+  without?: Array<'freeze' | 'native-heap-statistics' | 'native-gc' | 'listener-hooks' | 'timer-hooks' | 'loop-idle-time' | 'interrupt' | 'heap-limit' | 'object-count' | 'heap-walk' | 'listener-sites' | 'timer-sites' | 'heap-samples' | 'native-heap-samples'>
 }
 
 /** A condition with its limits and what to do when it holds. */
@@ -200,97 +203,6 @@ export interface Estimate {
   high: number
   /** `bytes`, `listeners` or `timers`. */
   unit: string
-}
-
-/** A distribution of durations, ms; resolution 6 %. */
-export interface Distribution {
-  /** How many. */
-  count: number
-  /** Median. */
-  p50: number
-  /** 95th percentile. */
-  p95: number
-  /** 99th percentile. */
-  p99: number
-  /** Largest. */
-  max: number
-  /** Mean. */
-  mean: number
-}
-
-/** Counters and distributions of one route since the start. */
-export interface RouteStats {
-  /** Its name: method and template, `(not found)`, `other`, or a name that was given. */
-  route: string
-  /** Requests that ended, however they did. */
-  requests: number
-  /** Of them: connection closed before the response was out. */
-  aborted: number
-  /** Of them: became another protocol. */
-  upgraded: number
-  /** Of them: status 500 and above, or a tracked job that failed. */
-  failed: number
-  /** Durations of all that finished; absent without any. */
-  durationMs?: Distribution
-  /** The same over the last full window. */
-  recentMs?: Distribution
-  /** Mean share of app-thread time per request, ms. */
-  threadMs: number
-  /** Mean number of requests in flight during one of this route, itself included. */
-  overlap: number
-  /** Mean used-heap difference, end minus start, bytes. Jitters with collections: not a leak by itself. */
-  heapDelta: number
-  /** Mean share of bytes allocated on the JS heap. */
-  allocated: number
-  /** Mean external-memory difference, bytes. */
-  externalDelta: number
-  /** Kept per request, by resource; absent while there is not enough data. */
-  kept?: { heap?: Estimate, external?: Estimate, listeners?: Estimate, timers?: Estimate }
-}
-
-/** What {@link Probe.stats} returns. */
-export interface Stats {
-  /** `leakprobe.stats/1`. */
-  schema: string
-  /** Time since the probe's start, ms. */
-  uptimeMs: number
-  /** All routes with at least one request, most requests first. */
-  routes: RouteStats[]
-  /** Requests in flight at the last tick, and the age of the oldest, ms. */
-  inFlight: { count: number, oldestMs: number }
-  /** Collections since the start; `floor` is the used heap after the last major one, bytes. */
-  gc: { minor: number, major: number, pauseMs: number, maxPauseMs: number, floor?: number }
-  /** The last reading of the app thread, bytes and counts; absent before the first tick. */
-  heap?: { used: number, total: number, limit: number, external: number, malloced: number, listeners?: number, timers?: number }
-  /** The last reading from `/proc` and the cgroup; absent where neither can be read. */
-  process?: Record<string, unknown>
-  /** State of every trigger, with one sentence why. */
-  triggers: Array<{ name: string, state: string, because: string, trips: number, throttled: number }>
-  /** The probe's own cost. */
-  cost: Cost
-}
-
-/** What the probe itself cost. */
-export interface Cost {
-  /** Measured time on the app thread per request, ns; one request in 64 is timed. */
-  perRequestNs?: number
-  /** CPU of the probe's threads, ms. */
-  cpuMs?: number
-  /** Memory of the probe, bytes. */
-  bytes: number
-  /** Shadows made. */
-  freezes: number
-  /** Pauses of the app thread that the probe caused, ms. */
-  pauseMs: { max: number, total: number }
-  /**
-   * The parts of all pauses for shadows together, ms: waiting until other threads sleep, checking the memory areas, the
-   * fork, putting V8's marks back. Absent without any.
-   */
-  freezeMs?: { idle: number, areas: number, fork: number, restore: number }
-  /** What freezing may cost in any hour, and what it did in the last; CPU of all shadows since the start, ms. */
-  budget?: { freezesPerHour: { used: number, limit: number }, pauseMsPerHour: { used: number, limit: number }, shadowCpuMs: number }
-  /** What was dropped, by queue. */
-  dropped: Record<string, number>
 }
 
 /** Whether one thing works in this process. */

@@ -56,7 +56,7 @@ function request (port, target, { method = 'GET', headers, agent, body } = {}) {
 }
 
 /** Waits until `condition()` is true; what it throws counts as false and is told when time is up. */
-async function until (condition, what = 'the condition holds') {
+async function until (condition, what = 'the condition holds', deadlineMs = DEADLINE_MS) {
   const before = Date.now()
   let last
   for (;;) {
@@ -67,7 +67,7 @@ async function until (condition, what = 'the condition holds') {
     } catch (error) {
       last = error
     }
-    if (Date.now() - before > DEADLINE_MS) assert.fail(`waited ${DEADLINE_MS} ms until ${what}${last ? `: ${last.message}` : ''}`)
+    if (Date.now() - before > deadlineMs) assert.fail(`waited ${deadlineMs} ms until ${what}${last ? `: ${last.message}` : ''}`)
     await wait(POLL_MS)
   }
 }

@@ -10,8 +10,11 @@ const { performance } = require('node:perf_hooks')
 
 const { setInterval, clearInterval } = timers
 
-/** Collects until the returned function is called. `requests.started` says whether traffic came. */
-function forceFloors ({ requests, addPause, floorIntervalMs, floorPauseShare }) {
+/**
+ * Collects until the returned function is called. `requests.started` says whether traffic came; `collected()` is called
+ * right after each floor.
+ */
+function forceFloors ({ requests, addPause, collected, floorIntervalMs, floorPauseShare }) {
   const collect = collector()
   let seen = requests.started
   let notBefore = 0
@@ -23,6 +26,7 @@ function forceFloors ({ requests, addPause, floorIntervalMs, floorPauseShare }) 
     // The first may end incremental marking, which keeps what was allocated meanwhile; the second is exact.
     collect()
     collect()
+    collected()
     const pauseMs = performance.now() - now
     notBefore = now + pauseMs / floorPauseShare
     addPause(pauseMs)

@@ -2,11 +2,13 @@
 
 // Listeners on emitters and event targets that outlive requests. Adding minus removing would be wrong, because emitters
 // are collected with their listeners on; so an emitter that gets its fourth listener for one event (or its 32nd event)
-// is noted by a weak reference, and its listeners are counted by looking at it.
+// is noted by a weak reference, and its listeners are counted by looking at it. While one grows, lib/listener-sites.js
+// learns of what is added to it.
 //
 // Invariant: the wrappers call the original first, with the same `this` and arguments, and return what it returned.
 
 const { EventEmitter, getEventListeners } = require('node:events')
+const { Growth } = require('./growth')
 
 /** So many listeners for one event make an emitter worth noting; looked for at powers of two from here. */
 const SHARED = 4
@@ -23,20 +25,22 @@ const MOST_NOTED_AT_ONCE = 256
 /** Events of one emitter looked at per count. */
 const MOST_EVENTS = 64
 
+const NO_SITES = { active: false, changed () {}, stop () {} }
+
 const EMITTER_METHODS = ['on', 'addListener', 'prependListener']
 
 /**
  * Watches until `stop()`. `count()` is the number of listeners on noted emitters and on `process`.
- * `full()` is called once when more emitters are shared than can be noted.
+ * `full()` is called once when more emitters are shared than can be noted. `sites`: lib/listener-sites.js, if anything.
  */
-function watchListeners ({ full }) {
+function watchListeners ({ full, sites = NO_SITES }) {
   const entries = new WeakMap()
   const noted = []
   let active = true
   let wasFull = false
   let notedNow = 0
 
-  function note (emitter, type, size) {
+  function note (emitter, type, size, many) {
     let entry = entries.get(emitter)
     if (entry === undefined) {
       if (size < SHARED_STREAM && isStream(emitter)) return
@@ -48,11 +52,17 @@ function watchListeners ({ full }) {
         return
       }
       notedNow++
-      entry = { reference: new WeakRef(emitter), types: new Set() }
+      entry = { reference: new WeakRef(emitter), types: new Set(), many, growth: new Growth() }
       entries.set(emitter, entry)
       noted.push(entry)
     }
+    if (many) entry.many = true
     if (entry.types.size < MOST_EVENTS) entry.types.add(type)
+  }
+
+  function look (entry, count) {
+    const suspect = entry.growth.suspect
+    if (entry.growth.look(count) !== suspect) sites.changed(entry)
   }
 
   function prune () {
@@ -71,32 +81,34 @@ function watchListeners ({ full }) {
     const list = emitter._events?.[type]
     if (typeof list === 'function') {
       const events = emitter._eventsCount
-      if (events >= MANY_EVENTS && (events & (events - 1)) === 0 && active) note(emitter, type, events)
+      if (events >= MANY_EVENTS && (events & (events - 1)) === 0 && active) note(emitter, type, events, true)
       return
     }
     const length = list?.length
-    if (length >= SHARED && (length & (length - 1)) === 0 && active) note(emitter, type, length)
+    if (length >= SHARED && (length & (length - 1)) === 0 && active) note(emitter, type, length, false)
   }
 
   function lookAtTarget (target, type) {
     const size = targetEvents === undefined
       ? getEventListeners(target, type).length
       : target[targetEvents]?.get(String(type))?.size
-    if (size >= SHARED && (size & (size - 1)) === 0 && active) note(target, String(type), size)
+    if (size >= SHARED && (size & (size - 1)) === 0 && active) note(target, String(type), size, false)
   }
 
   function wrapEmitter (original) {
-    return function (type, listener) {
+    return function wrapper (type, listener) {
       const result = original.apply(this, arguments)
       lookAtEmitter(this, type)
+      if (sites.active) sites.added(entries.get(this), this, type, listener, wrapper)
       return result
     }
   }
 
   function wrapTarget (original) {
-    return function (type, listener) {
+    return function wrapper (type, listener) {
       const result = original.apply(this, arguments)
       lookAtTarget(this, type)
+      if (sites.active) sites.added(entries.get(this), this, String(type), listener, wrapper)
       return result
     }
   }
@@ -108,13 +120,19 @@ function watchListeners ({ full }) {
 
   return {
     count () {
-      let total = listenersOfEmitter(process)
+      const ofProcess = listenersOfEmitter(process)
+      let total = ofProcess
       let dead = false
       notedNow = 0
       for (const entry of noted) {
         const emitter = entry.reference.deref()
-        if (emitter === undefined || isOver(emitter)) dead = true
-        else if (emitter !== process) total += listenersOf(emitter, entry.types)
+        if (emitter === undefined || isOver(emitter)) {
+          dead = true
+          continue
+        }
+        const count = emitter === process ? ofProcess : listenersOf(emitter, entry.types)
+        look(entry, count)
+        if (emitter !== process) total += count
       }
       if (dead) prune()
       return total
@@ -122,6 +140,7 @@ function watchListeners ({ full }) {
     stop () {
       active = false
       for (const restore of undo) restore()
+      sites.stop()
       noted.length = 0
     }
   }

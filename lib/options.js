@@ -17,7 +17,10 @@ const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
 
 /** What can be forced onto its fallback. */
-const PARTS = ['freeze', 'native-heap-statistics', 'native-gc', 'listener-hooks', 'timer-hooks', 'loop-idle-time', 'interrupt', 'heap-limit', 'object-count', 'heap-walk']
+const PARTS = [
+  'freeze', 'native-heap-statistics', 'native-gc', 'listener-hooks', 'timer-hooks', 'loop-idle-time', 'interrupt', 'heap-limit', 'object-count', 'heap-walk',
+  'listener-sites', 'timer-sites', 'heap-samples', 'native-heap-samples'
+]
 
 /**
  * Every option: how it is checked, and its default. `test` is the default under the preset `test` where it differs.

@@ -16,7 +16,9 @@ const { watchTimers } = require('./timers')
 const { startTick } = require('./tick')
 const { forceFloors } = require('./floors')
 const { Captures } = require('./captures')
+const { Readings } = require('./readings')
 const { WatchedRequests } = require('./watched')
+const { Witnesses } = require('./witnesses')
 const { createRoutes } = require('./routes')
 const { kRoute } = require('./symbols')
 
@@ -32,6 +34,9 @@ class Probe extends EventEmitter {
   #writeHeap
   #routes
   #captures
+  #readings
+  #watched
+  #witnesses
   #onStop
   #undo = []
 
@@ -58,7 +63,8 @@ class Probe extends EventEmitter {
 
   /** Counters, routes, readings of the process, the probe's own cost. */
   stats () {
-    return JSON.parse(this.#call((native) => native.stats()))
+    const stats = JSON.parse(this.#call((native) => native.stats()))
+    return { ...stats, handles: this.#readings.handlesByType }
   }
 
   /** What leaks, by route. */
@@ -95,13 +101,20 @@ class Probe extends EventEmitter {
       this.#finish(handle, route, FINISHED)
       return result
     }
-    return result.then((value) => {
-      this.#finish(handle, route, FINISHED)
+    const end = (outcome) => {
+      this.#finish(handle, route, outcome)
+      if (promise instanceof Promise) this.#watched?.ended(promise, route)
+    }
+    // Not a constant: what has a `then` need not be a promise, and may call at once.
+    let promise
+    promise = result.then((value) => {
+      end(FINISHED)
       return value
     }, (error) => {
-      this.#finish(handle, route, FAILED)
+      end(FAILED)
       throw error
     })
+    return promise
   }
 
   /** Names the route of a request; wins over every other source. Also takes fastify's request and koa's context. */
@@ -122,7 +135,7 @@ class Probe extends EventEmitter {
     const without = (part) => options.without.includes(part)
     const state = (name) => (state, because) => native.setCapability(name, state, because)
 
-    const watched = new WatchedRequests(options.watchOneIn, options.maxRoutes)
+    const watched = this.#watched = new WatchedRequests(options.watchOneIn, options.maxRoutes, (route) => this.#routes?.nameOf(route))
     this.#undo.push(() => watched.stop())
     this.#captures = new Captures(native, watched)
     this.#undo.push(() => this.#captures.stop())
@@ -143,20 +156,31 @@ class Probe extends EventEmitter {
 
     if (!native.gcNative) this.#undo.push(watchCollections({ hot, writeHeap }))
 
+    const witnesses = this.#witnesses = new Witnesses({ native, preset: options.preset, without })
+    this.#undo.push(() => witnesses.stop())
+    const readings = this.#readings = new Readings()
+
     const listeners = without('listener-hooks') ? undefined : watchListeners({
-      full: (most) => native.setCapability('listeners', 'native', `looking at shared emitters; a lower bound, because more than ${most} are shared`)
+      full: (most) => native.setCapability('listeners', 'native', `looking at shared emitters; a lower bound, because more than ${most} are shared`),
+      sites: witnesses.listenerSites
     })
     if (listeners !== undefined) this.#undo.push(() => listeners.stop())
     if (listeners !== undefined) native.setCapability('listeners', 'native', 'looking at emitters that hold several listeners for one event, and at process')
     else native.setCapability('listeners', 'off', 'switched off by the option `without`')
 
-    const timers = watchTimers({ state: state('timers'), hooks: !without('timer-hooks') })
+    const timers = watchTimers({ state: state('timers'), hooks: !without('timer-hooks'), sites: witnesses.timerSites })
     this.#undo.push(() => timers.stop())
-    this.#undo.push(startTick({ hot, writeHeap, tickMs: options.tickMs, listeners, timers }))
+    this.#undo.push(startTick({ hot, writeHeap, tickMs: options.tickMs, listeners, timers, readings, witnesses }))
 
     if (options.floors === 'forced') {
       const { floorIntervalMs, floorPauseShare } = options
-      this.#undo.push(forceFloors({ requests, addPause: (ms) => native.addPause(ms), floorIntervalMs, floorPauseShare }))
+      this.#undo.push(forceFloors({
+        requests,
+        addPause: (ms) => native.addPause(ms),
+        collected: () => native.forcedFloor(process.memoryUsage().arrayBuffers, Uint32Array.from(watched.count().flat())),
+        floorIntervalMs,
+        floorPauseShare
+      }))
       native.setCapability('floors', 'native', `two full collections every ${floorIntervalMs} ms while requests come in, in the app thread, for at most ${floorPauseShare} of the time`)
     } else {
       native.setCapability('floors', 'native', 'major collections that happen anyway')
@@ -189,6 +213,8 @@ class Probe extends EventEmitter {
     if (kind === 'heap-snapshot') {
       if (value.freeze) this.#captures.freeze(value.id)
       else this.#captures.takeHeapSnapshot(value.id)
+    } else if (kind === 'investigate') {
+      this.#witnesses.investigate(value.on)
     } else if (kind === 'finding') {
       findings.publish(value)
       this.emit('finding', value)
@@ -208,7 +234,7 @@ class Probe extends EventEmitter {
     for (const undo of this.#undo.splice(0).reverse()) undo()
     native.stop()
     // The addon may hold our event callback, and so this object, for as long as its own object lives.
-    this.#hot = this.#routes = this.#captures = undefined
+    this.#hot = this.#routes = this.#captures = this.#watched = this.#witnesses = undefined
     this.#onStop()
   }
 }

@@ -17,6 +17,8 @@ module.exports = {
   kRoute: Symbol('leakprobe.route'),
   /** On a koa context: the value of `_matchedRoute`. */
   kMatched: Symbol('leakprobe.matched'),
+  /** On a watched request, and on the promise of a watched job: its tag. */
+  kTag: Symbol('leakprobe.tag'),
   /** On a server: true once its upgrades are watched. */
   kWatched: Symbol('leakprobe.watched')
 }

@@ -1,6 +1,7 @@
 'use strict'
 
-// The heartbeat on the app thread: every tickMs the counts of listeners and timers go to the addon.
+// The heartbeat on the app thread: every tickMs the counts of listeners and timers go to the addon, and now and then the
+// dearer readings and the counts of sites.
 
 const timers = require('node:timers')
 
@@ -10,11 +11,21 @@ const NOT_COUNTED = -1
 // Taken before timers.js wraps them: our own timer must not count as the application's.
 const { setInterval, clearInterval } = timers
 
-/** Beats until the returned function is called. `listeners` and `timers` have `count()`, or are undefined. */
-function startTick ({ hot, writeHeap, tickMs, listeners, timers }) {
+/**
+ * Beats until the returned function is called. `listeners` and `timers` have `count()`, or are undefined; `readings` is
+ * lib/readings.js's, `witnesses` lib/witnesses.js's.
+ */
+function startTick ({ hot, writeHeap, tickMs, listeners, timers, readings, witnesses }) {
   function beat () {
     if (writeHeap !== undefined) writeHeap()
-    hot.tick(listeners === undefined ? NOT_COUNTED : listeners.count(), timers === undefined ? NOT_COUNTED : timers.count())
+    hot.tick(
+      listeners === undefined ? NOT_COUNTED : listeners.count(),
+      timers === undefined ? NOT_COUNTED : timers.count(),
+      readings.arrayBuffers(),
+      readings.handles(),
+      readings.globalKeys()
+    )
+    witnesses.tick()
   }
   const interval = setInterval(beat, tickMs)
   interval.unref()

@@ -2,12 +2,13 @@
 
 // Live timeouts and intervals, counted by walking Node's own lists. Node keeps one linked list per duration; a timer
 // that was just made is its list's youngest, so its neighbour is the list's head. Which lists exist is learnt by
-// wrapping setTimeout and setInterval.
+// wrapping setTimeout and setInterval. While the timers of a list grow, lib/timer-sites.js learns of the new ones.
 //
 // Invariant: a list is forgotten as soon as it is found empty, because Node then makes a new one for the duration.
 
 const timers = require('node:timers')
 const { syncBuiltinESMExports } = require('node:module')
+const { Growth } = require('./growth')
 
 /** Lists known at most. */
 const MOST_LISTS = 256
@@ -15,6 +16,8 @@ const MOST_LISTS = 256
 const MOST_WALKED = 20_000
 /** The fallback lists every resource of the process by name, so it is asked at each fourth tick only. */
 const FALLBACK_EVERY = 4
+
+const NO_SITES = { active: false, looked () {}, stop () {} }
 
 const NAMES = ['setTimeout', 'setInterval']
 const original = { setTimeout: timers.setTimeout, clearTimeout: timers.clearTimeout }
@@ -27,30 +30,32 @@ const USUAL_MS = [
 
 /**
  * Watches until `stop()`. `count()` is the number of live timers. `state(state, because)` tells how they are counted.
- * `hooks: false` forces the fallback.
+ * `hooks: false` forces the fallback. `sites`: lib/timer-sites.js, if anything.
  */
-function watchTimers ({ state, hooks }) {
+function watchTimers ({ state, hooks, sites = NO_SITES }) {
   if (!hooks || !walkable()) {
     state('fallback', `process.getActiveResourcesInfo(), timers that are unref'd are not seen: ${hooks ? 'node\'s timer lists do not look as expected' : 'switched off by the option `without`'}`)
     return fallback()
   }
-  const lists = new Set()
+  /** Each with how it grows. */
+  const lists = new Map()
   let active = true
   let last
   let bounded = false
 
-  function learn (timer) {
+  function learn (timer, below) {
     const list = timer?._idlePrev
+    if (sites.active) sites.added(timer, list, below)
     if (list === last || list === undefined || list === null) return
     last = list
     if (lists.has(list) || !active) return
     if (lists.size >= MOST_LISTS) forgetEmpty()
-    if (lists.size < MOST_LISTS) lists.add(list)
+    if (lists.size < MOST_LISTS) lists.set(list, new Growth())
     else bound(`more than ${MOST_LISTS} durations`)
   }
 
   function forgetEmpty () {
-    for (const list of lists) if (isEmpty(list)) lists.delete(list)
+    for (const list of lists.keys()) if (isEmpty(list)) lists.delete(list)
   }
 
   function bound (why) {
@@ -62,7 +67,7 @@ function watchTimers ({ state, hooks }) {
     const timer = original.setTimeout(nothing, ms)
     const list = timer._idlePrev
     original.clearTimeout(timer)
-    if (!isEmpty(list)) lists.add(list)
+    if (!isEmpty(list)) lists.set(list, new Growth())
   }
   const undo = NAMES.map((name) => replace(name, learn))
   syncBuiltinESMExports()
@@ -71,14 +76,17 @@ function watchTimers ({ state, hooks }) {
   return {
     count () {
       let total = 0
-      for (const list of lists) {
+      for (const [list, growth] of lists) {
         if (isEmpty(list)) {
           lists.delete(list)
           if (last === list) last = undefined
         } else {
-          total += lengthOf(list, MOST_WALKED - total)
+          const length = lengthOf(list, MOST_WALKED - total)
+          growth.look(length)
+          total += length
         }
       }
+      sites.looked(lists, total)
       if (total >= MOST_WALKED) bound(`more than ${MOST_WALKED}`)
       return total
     },
@@ -86,6 +94,7 @@ function watchTimers ({ state, hooks }) {
       active = false
       for (const restore of undo) restore()
       syncBuiltinESMExports()
+      sites.stop()
       lists.clear()
       last = undefined
     }
@@ -146,7 +155,7 @@ function replace (name, learn) {
 function wrap (inner, learn) {
   const wrapper = function (callback, after) {
     const timer = inner.apply(this, arguments)
-    learn(timer)
+    learn(timer, wrapper)
     return timer
   }
   // Name, length and util.promisify.custom.

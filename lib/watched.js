@@ -1,11 +1,13 @@
 'use strict'
 
 // Watched requests: one in so many requests that ended is held by a WeakRef and nothing else. Those that are still there
-// after a full collection in a shadow are kept by somebody.
+// after a full collection are kept by somebody. Each carries a tag, by whose class it is found in a heap snapshot and by
+// a walk. Of a tracked job the promise that its work returned is watched, for there is no request.
 //
 // Invariant: nothing here keeps a request alive beyond the next major collection, and the refs are bounded.
 
 const { performance } = require('node:perf_hooks')
+const { kTag } = require('./symbols')
 
 const { max, min, random, trunc } = Math
 const now = performance.now.bind(performance)
@@ -24,26 +26,40 @@ const RAREST = 2 ** 20
 /** Whose end is not so long ago may still be used rightly: by a log line, a callback, ms. */
 const SETTLED_MS = 1000
 
+/** Tag of a watched request; its class's name is what a heap is searched for. */
+class LeakprobeWatched {
+  /** `route`: its name, for people; `id`: its number, as text, because heap snapshots leave numbers out. */
+  constructor (route, id) {
+    this.route = route
+    this.id = `${id}`
+  }
+}
+
 class WatchedRequests {
+  #nameOf
   #oneIn
   #left
   #rings = new Map()
 
-  /** One in `oneIn` requests of each route is watched at most, 0: none, 1: every one; routes have ids up to `maxRoutes`. */
-  constructor (oneIn, maxRoutes) {
+  /**
+   * One in `oneIn` requests of each route is watched at most, 0: none, 1: every one; routes have ids up to `maxRoutes`,
+   * and `nameOf(route)` is a route's name.
+   */
+  constructor (oneIn, maxRoutes, nameOf) {
+    this.#nameOf = nameOf
     this.#oneIn = oneIn
     this.#left = new Int32Array(maxRoutes + 1)
     for (let route = 0; route <= maxRoutes; route++) this.#left[route] = gap(oneIn)
   }
 
-  /** A request has ended. Costs a decrement, unless its turn has come. */
+  /** A request, or a job with its promise, has ended. Costs a decrement, unless its turn has come. */
   ended (request, route) {
     if (--this.#left[route] === 0) this.#watch(request, route)
   }
 
   /**
    * After a full collection: `[route, watched, alive]` of each route with a watched request that ended long enough ago.
-   * Keeps what is alive until the current job is done: for shadows.
+   * Keeps what is alive until the current job is done.
    */
   count () {
     const counts = []
@@ -71,6 +87,8 @@ class WatchedRequests {
     const at = now()
     if (this.#oneIn > 1) ring.oneIn = paced(ring.oneIn, at - ring.last, this.#oneIn)
     this.#left[route] = gap(ring.oneIn)
+    // A frozen one goes without.
+    if (Object.isExtensible(request)) request[kTag] = new LeakprobeWatched(this.#nameOf(route), route)
     ring.refs[ring.next] = new WeakRef(request)
     ring.endedAt[ring.next] = ring.last = at
     ring.next = (ring.next + 1) % PER_ROUTE

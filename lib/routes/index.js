@@ -70,6 +70,7 @@ function createRoutes ({ options, intern, setCapability }) {
   return {
     idOf,
     idOfName: (name) => table.idOfName(name),
+    nameOf: (id) => table.nameOf(id),
     /** A server was seen for the first time: its framework is loaded by now. */
     serverSeen () { koa.look() },
     stop () {

@@ -16,6 +16,8 @@ class RouteTable {
   #entries = 0
   #full = false
   #names = new Map()
+  /** By id; no more than the addon's routes. */
+  #byId = ['other']
   #byMethod = new Map()
 
   /** `intern(name)` gives a route's id, 0 when its table is full. */
@@ -29,6 +31,11 @@ class RouteTable {
   id (method, template) {
     const id = this.#byMethod.get(method)?.get(template)
     return id === undefined ? this.#learn(method, template) : id
+  }
+
+  /** Name of a route; 'other' for one that is not known. */
+  nameOf (id) {
+    return this.#byId[id] ?? this.#byId[OTHER]
   }
 
   /** Id of a whole name; one that begins with a slash is a template of `method`. */
@@ -52,6 +59,7 @@ class RouteTable {
   #learnName (name) {
     if (this.#full) return OTHER
     const id = this.#intern(name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name)
+    if (id !== OTHER) this.#byId[id] = name
     if (id === OTHER && name !== 'other') {
       this.#full = true
     } else if (this.#entries < this.#most) {

@@ -193,7 +193,9 @@ fn watched_requests_and_buffers_of_a_forced_floor_count_at_it() {
     };
     let buffers = |monitor: &Monitor| monitor.attribution.last(Resource::ArrayBuffers);
 
-    [major(9_000), major(9_002), floor(9_003)].iter().for_each(|event| monitor.observe(event));
+    for event in [major(9_000), major(9_002), floor(9_003)] {
+        monitor.observe(&event);
+    }
     assert_eq!(buffers(&monitor), Some(9_003.0));
     // No floor is so near: the observer told of the collections too late, or they came too soon after the last ones.
     monitor.observe(&floor(9_500));
