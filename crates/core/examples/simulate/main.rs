@@ -1,7 +1,7 @@
 //! Simulations behind the figures in `docs/design/attribution.md`:
 //!
 //! ```text
-//! cargo run --release -p leakprobe-core --example simulate -- coverage|healthy|power|production|replay [COUNT] [FROM]
+//! cargo run --release -p leakprobe-core --example simulate -- coverage|healthy|days|power|production|cost|replay [COUNT] [FROM]
 //! ```
 
 #![allow(clippy::print_stdout, reason = "it is what this program is for")]
@@ -9,7 +9,12 @@
 mod replay;
 mod service;
 
+use leakprobe_core::attribution::{Attribution, judge};
 use leakprobe_core::estimate::{Fit, Growth, Random};
+use leakprobe_core::event::{Mark, TickReading};
+use leakprobe_core::observation::Floor;
+use leakprobe_core::route_table::RouteTable;
+use leakprobe_core::{Nanos, RouteId};
 use service::{Leak, PRODUCTION, Pace, Service, TEST, pick};
 
 fn main() {
@@ -23,9 +28,10 @@ fn main() {
         Some("days") => healthy(count, from, PRODUCTION, 86_400.0, "service-days"),
         Some("power") => power(count, from),
         Some("production") => production(count, from),
+        Some("cost") => cost(),
         Some("replay") => args.iter().skip(1).for_each(|file| replay::replay(file)),
         _ => println!(
-            "coverage, healthy, days, power or production, then how many, then the first seed; or replay, then files"
+            "coverage, healthy, days, power, production or cost, then how many, then the first seed; or replay, then files"
         ),
     }
 }
@@ -87,6 +93,49 @@ fn coverage(count: u64) {
             );
         }
     }
+}
+
+/// What one look costs with 500 routes of which three leak, when every timeline is full.
+fn cost() {
+    let mut attribution = Attribution::new(0, 0, false);
+    let mut routes = RouteTable::new(500);
+    let mut random = Random::new(1);
+    let mut heap = 5e8;
+    for route in 0..500 {
+        routes.intern(&format!("GET /{route}"));
+    }
+    for (second, id) in (1..=130_u64).zip(0..) {
+        for route in 1..=500 {
+            let count = random.below(20);
+            (0..count).for_each(|_| attribution.finished(RouteId(route)));
+            if [3, 70, 300].contains(&route) {
+                heap += 2_000.0 * f64::from(u32::try_from(count).unwrap_or(0));
+            }
+        }
+        let at = Nanos::from_ms(second * 1_000);
+        let listeners = u32::try_from(second * 30).ok();
+        attribution.ticked(&TickReading {
+            at,
+            listeners,
+            timers: Some(3),
+            handles: Some(9),
+            ..TickReading::default()
+        });
+        attribution.marked(Mark { id, at, in_flight: 3 });
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes of a heap")]
+        let heap_used = (heap + 2e4 * random.normal()) as u64;
+        attribution.floor(&Floor { mark: id, heap_used, external: heap_used / 9, ..Floor::default() });
+    }
+    let began = std::time::Instant::now();
+    let mut leaks = 0;
+    for _ in 0..20 {
+        leaks = judge(&attribution, &routes, None, 1e-4, |_| String::new()).leaks.len();
+    }
+    println!(
+        "{:.1} ms a look, {leaks} leaks, {} kB held",
+        began.elapsed().as_secs_f64() * 1e3 / 20.0,
+        attribution.bytes() / 1024
+    );
 }
 
 /// How many healthy services are accused, at any time.

@@ -17,13 +17,16 @@ pub(crate) struct Pace {
     pub(crate) window_ms: u64,
     /// Left out at the start, ms.
     pub(crate) warm_up_ms: u64,
+    /// What is kept for a while is kept at most so long, s.
+    pub(crate) longest_s: f64,
 }
 
 /// Floors twice a second, as with preset `test`.
-pub(crate) const TEST: Pace = Pace { floor_s: 0.75, phase_s: 4.0, window_ms: 1_000, warm_up_ms: 2_000 };
+pub(crate) const TEST: Pace =
+    Pace { floor_s: 0.75, phase_s: 4.0, window_ms: 1_000, warm_up_ms: 2_000, longest_s: 6.0 };
 /// Floors every few minutes, as with preset `production`.
 pub(crate) const PRODUCTION: Pace =
-    Pace { floor_s: 90.0, phase_s: 600.0, window_ms: 10_000, warm_up_ms: 60_000 };
+    Pace { floor_s: 90.0, phase_s: 300.0, window_ms: 10_000, warm_up_ms: 60_000, longest_s: 900.0 };
 
 /// A cache that fills and stops.
 #[derive(Clone, Copy, Debug)]
@@ -109,16 +112,18 @@ impl Service {
             .map(|_| {
                 let route = (random.unit() < 0.8).then(|| pick(&mut random, 0, routes - 1));
                 let rate = route.map_or(total, |route| rates.get(route).copied().unwrap_or(0.0));
-                let full_s = slow * random.between(3.0, 25.0);
+                // 100 to 5 000 entries; in a test, full within its time.
+                let most = if pace.window_ms <= 1_000 { 25.0 * rate } else { f64::INFINITY };
+                let entries = (100.0 * 50.0_f64.powf(random.unit())).min(most);
                 let bytes = 100.0 * 60.0_f64.powf(random.unit());
-                Cache { route, bytes, entries: full_s * rate, held: 0.0, random: random.unit() < 0.5 }
+                Cache { route, bytes, entries, held: 0.0, random: random.unit() < 0.5 }
             })
             .collect();
         let expiring = (0..pick(&mut random, 0, 2))
             .map(|_| Expiring {
                 route: pick(&mut random, 0, routes - 1),
                 bytes: 200.0 * 30.0_f64.powf(random.unit()),
-                ttl_s: random.between(1.0, 6.0) * slow.min(40.0),
+                ttl_s: pace.longest_s.powf(random.unit()),
                 held: Vec::new(),
             })
             .collect();

@@ -30,6 +30,18 @@ pub(crate) struct Grown<T> {
     pub(crate) bytes: f64,
 }
 
+impl Grown<&Holder> {
+    /// The share in bytes instead of objects.
+    pub(crate) fn in_bytes(&self) -> Share {
+        let mut share = self.share.clone();
+        let each = if share.interval.value > 0.0 { self.bytes / share.interval.value } else { 0.0 };
+        for end in [&mut share.interval.value, &mut share.interval.low, &mut share.interval.high] {
+            *end *= each;
+        }
+        share
+    }
+}
+
 impl<'a> Details<'a> {
     pub(crate) fn new(attribution: &'a Attribution, chance: f64) -> Self {
         let held = |signature: u64, field: fn(&Held) -> u64| {
@@ -49,7 +61,7 @@ impl<'a> Details<'a> {
         let mut holders = Vec::new();
         for (bytes, holder, counts) in grew {
             let each = bytes / counts.growth();
-            holders.extend(going_on(&counts, LEAST_COUNT, chance).into_iter().map(|share| Grown {
+            holders.extend(going_on(&counts, None, LEAST_COUNT, chance).into_iter().map(|share| Grown {
                 what: holder,
                 bytes: share.interval.value * each,
                 share,
@@ -68,7 +80,7 @@ impl<'a> Details<'a> {
             grew.sort_by(|one, other| other.1.growth().total_cmp(&one.1.growth()));
             grew.truncate(LOOKED_AT);
             for (info, counts) in grew {
-                sites.extend(going_on(&counts, least, chance).into_iter().map(|share| Grown {
+                sites.extend(going_on(&counts, None, least, chance).into_iter().map(|share| Grown {
                     what: info,
                     bytes: 0.0,
                     share,
@@ -76,6 +88,16 @@ impl<'a> Details<'a> {
             }
         }
         Self { holders, sites }
+    }
+
+    /// The routes of holders of a known kind that are large enough to be a leak by themselves.
+    pub(crate) fn groups(&self) -> Vec<Vec<RouteId>> {
+        let alone = self.holders.iter().filter(|grown| grown.what.kind != Kind::Unknown);
+        let mut groups: Vec<Vec<RouteId>> = alone.map(|grown| grown.share.routes.clone()).collect();
+        for group in &mut groups {
+            group.sort_unstable();
+        }
+        groups
     }
 
     /// The holder that explains most of a group's bytes.

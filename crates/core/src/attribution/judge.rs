@@ -2,7 +2,7 @@
 
 use super::details::Details;
 use super::leak::{Found, leak};
-use super::regression::{Course, LEAST_ROWS, Observations};
+use super::regression::{Course, LEAST_ROWS, Observations, Regression};
 use super::{Attribution, Resource, Share, estimate};
 use crate::event::RouteId;
 use crate::report::Leak;
@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 const STILL_GOING: f64 = 0.5;
 /// What keeps less than this part of what it did earlier slows down, when the difference is clear.
 const SLOWS_DOWN: f64 = 0.75;
+/// At least this part of what a route is said to keep in all must be seen as growth from the first to the last reading.
+const REALLY_THERE: f64 = 0.5;
 /// Standard errors that make a difference clear.
 const CLEAR: f64 = 2.0;
 /// Beside a larger leak of the same memory, a route that explains less than this part of what that one does is not told
@@ -57,7 +59,7 @@ pub fn judge(
                 }
             }
         }
-        let mut leaking = going_on(&observations, resource.least_total(), chance);
+        let mut leaking = going_on(&observations, Some(regression), resource.least_total(), chance);
         leaking.retain(|share| matters(share, resource));
         let largest = leaking.iter().map(Share::amount).fold(0.0, f64::max);
         let least = if resource.is_memory() { BESIDE_A_LARGER * largest } else { 0.0 };
@@ -75,6 +77,12 @@ pub fn judge(
         }
     }
     let details = Details::new(attribution, chance);
+    for group in details.groups() {
+        found.entry(group).or_default();
+    }
+    for (group, found) in &mut found {
+        corroborate(attribution, &details, group, found);
+    }
     findings.leaks = found
         .iter()
         .filter_map(|(group, found)| leak(group, found, &details, routes, attribution, heap_limit, &when))
@@ -86,11 +94,37 @@ pub fn judge(
     findings
 }
 
+/// Bytes for a leak that only counts or a walk of the heap have shown: what the floors say of its routes, or else what the
+/// walk does.
+fn corroborate(attribution: &Attribution, details: &Details<'_>, group: &[RouteId], found: &mut Vec<Found>) {
+    if found.iter().any(|found| found.resource.is_memory()) {
+        return;
+    }
+    for resource in [Resource::Heap, Resource::External] {
+        let share = attribution.observations(resource).corroboration(group);
+        found.extend(share.filter(|share| matters(share, resource)).map(|share| Found { share, resource }));
+    }
+    if found.is_empty()
+        && let Some(walked) = details.holder(group)
+    {
+        let share = walked.in_bytes();
+        found.extend(
+            Some(Found { share, resource: Resource::Heap })
+                .filter(|found| matters(&found.share, Resource::Heap)),
+        );
+    }
+}
+
 /// The shares that are certain and go on, in the longest of three spans of observations in which they do: all, the last
 /// three quarters, the later half. So a warm-up, or a time before a leak began, ends by itself.
 ///
-/// A span in which less than `least` has grown has none.
-pub(crate) fn going_on(observations: &Observations<'_>, least: f64, chance: f64) -> Vec<Share> {
+/// A span in which less than `least` has grown has none. The regression of all observations is `whole`, when it is known.
+pub(crate) fn going_on(
+    observations: &Observations<'_>,
+    mut whole: Option<Regression>,
+    least: f64,
+    chance: f64,
+) -> Vec<Share> {
     let mut shares: Vec<Share> = Vec::new();
     let rows = observations.rows();
     for skipped in [0, rows / 4, rows / 2] {
@@ -98,13 +132,16 @@ pub(crate) fn going_on(observations: &Observations<'_>, least: f64, chance: f64)
         if since.growth() < least {
             continue;
         }
-        let Some(regression) = since.regression(chance) else { continue };
+        let known = whole.take().filter(|_| skipped == 0);
+        let Some(regression) = known.or_else(|| since.regression(chance)) else { continue };
         let certain = regression
             .routes
             .into_iter()
             .filter(|share| share.chance <= regression.certain)
             .chain(regression.groups);
-        for share in certain.filter(goes_on) {
+        // Memory that is kept for a while grows while its traffic rises, and shrinks again: the leak must really be there.
+        let there = since.growth();
+        for share in certain.filter(|share| goes_on(share) && share.amount() * REALLY_THERE <= there) {
             let known =
                 shares.iter().any(|known| known.routes.iter().any(|route| share.routes.contains(route)));
             if !known {
@@ -125,6 +162,7 @@ fn goes_on(share: &Share) -> bool {
     let slower = (earlier.0 - later.0) > CLEAR * (earlier.1 * earlier.1 + later.1 * later.1).sqrt()
         && later.0 < SLOWS_DOWN * earlier.0;
     share.interval.low > 0.0
+        && share.interval.agrees
         && later.0.min(last.0) >= STILL_GOING * value
         && earlier.0 >= STILL_GOING * value
         && !slower

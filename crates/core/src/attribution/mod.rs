@@ -272,4 +272,6 @@ pub(crate) fn estimate(share: &Share, unit: &str) -> Estimate {
 }
 
 #[cfg(test)]
+mod scenario_tests;
+#[cfg(test)]
 mod tests;

@@ -13,10 +13,15 @@ const LEAST_REQUESTS: u64 = 30;
 pub(crate) const LEAST_ROWS: usize = 6;
 /// Of what a route would explain, another one that can take over this part may be the one.
 const TAKES_OVER: f64 = 0.15;
+/// Intervals between readings that say how much is kept, when it is certain by other means that something is.
+const LEAST_CORROBORATION: usize = 3;
+/// A route that may also keep something for a while must still be certain, but one coefficient more has to be paid for: its
+/// chance may be this many times larger.
+const STILL_CERTAIN: f64 = 10.0;
 /// Only a route that others replace this well is part of a group; one that they replace badly is waited for.
 const REPLACEABLE: f64 = 0.02;
 /// With fewer intervals between readings routes are alike by chance.
-const LEAST_GROUP_ROWS: usize = 12;
+const LEAST_GROUP_ROWS: usize = 16;
 /// A finding with more names than this names nobody.
 const LARGEST_GROUP: usize = 4;
 
@@ -120,13 +125,67 @@ impl<'a> Observations<'a> {
         if self.rows() < LEAST_ROWS {
             return None;
         }
-        let names: Vec<Vec<RouteId>> = self.busiest().into_iter().map(|route| vec![route]).collect();
+        let (candidates, all) = self.candidates();
+        let names: Vec<Vec<RouteId>> = candidates.into_iter().map(|route| vec![route]).collect();
         let fit = Fit::new(&self.problem(&names))?;
         // As many times as there are routes chance may do it (Bonferroni).
-        let certain = chance / number(names.len().max(1) as u64);
-        let routes: Vec<Share> = (0..names.len()).map(|column| self.share(&fit, &names, column)).collect();
-        let groups = self.group(&fit, &routes, certain).into_iter().collect();
+        let certain = chance / number(all.max(1) as u64);
+        let mut routes: Vec<Share> =
+            (0..names.len()).map(|column| self.share(&fit, &names, column)).collect();
+        let accused: Vec<usize> = (0..routes.len())
+            .filter(|column| routes.get(*column).is_some_and(|share| share.chance <= certain))
+            .collect();
+        let still = self.chance_beside_recent(&names, &accused).unwrap_or_default();
+        for (column, chance) in accused.into_iter().zip(still) {
+            if let Some(share) = routes.get_mut(column) {
+                share.chance = share.chance.max(chance / STILL_CERTAIN);
+            }
+        }
+        let mut groups: Vec<Share> = self.group(&fit, &routes, certain).into_iter().collect();
+        groups.retain(|group| {
+            let names: Vec<Vec<RouteId>> = std::iter::once(group.routes.clone())
+                .chain(
+                    names
+                        .iter()
+                        .filter(|name| !name.iter().all(|route| group.routes.contains(route)))
+                        .cloned(),
+                )
+                .collect();
+            self.chance_beside_recent(&names, &[0])
+                .is_some_and(|still| still.first().is_some_and(|chance| chance / STILL_CERTAIN <= certain))
+        });
         Some(Regression { routes, groups, certain })
+    }
+
+    /// The chances of those accused when each may also keep something for a while: what its requests of the last interval
+    /// still hold (a short-lived cache, requests in flight, connections) is there at the next reading and gone at the one
+    /// after, and would pass for a leak while its traffic rises.
+    fn chance_beside_recent(&self, names: &[Vec<RouteId>], accused: &[usize]) -> Option<Vec<f64>> {
+        if accused.is_empty() {
+            return None;
+        }
+        let mut problem = self.problem(names);
+        let mean = problem.spans.iter().sum::<f64>() / number(self.rows() as u64);
+        for column in accused {
+            let rates = problem.columns.get(*column)?.iter().zip(&problem.spans);
+            let recent: Vec<f64> = rates.map(|(count, span)| count / span.max(1e-9) * mean).collect();
+            let before = recent.first().into_iter().chain(&recent);
+            let changes = recent.iter().zip(before).map(|(now, before)| now - before).collect();
+            problem.columns.push(changes);
+        }
+        let fit = Fit::new(&problem)?;
+        Some(accused.iter().map(|column| fit.chance(&[*column])).collect())
+    }
+
+    /// What a group of routes keeps that another witness has already convicted: few readings are enough, and all other
+    /// requests are one column. `None` when it is nothing, or chance would do as much too often even so.
+    pub(crate) fn corroboration(&self, group: &[RouteId]) -> Option<Share> {
+        if self.rows() < LEAST_CORROBORATION {
+            return None;
+        }
+        let names = [group.to_vec()];
+        let share = self.share(&Fit::new(&self.problem(&names))?, &names, 0);
+        (share.interval.value > 0.0).then_some(share)
     }
 
     fn share(&self, fit: &Fit, names: &[Vec<RouteId>], column: usize) -> Share {
@@ -185,17 +244,29 @@ impl<'a> Observations<'a> {
         }
     }
 
-    /// The routes with enough requests, busiest first.
-    fn busiest(&self) -> Vec<RouteId> {
+    /// The routes that are told apart, and how many have enough requests to be. With more of them than columns, half of the
+    /// columns are for the busiest, and half for those whose requests go most with the growth (the screening of Fan & Lv,
+    /// *Sure independence screening*, 2008).
+    fn candidates(&self) -> (Vec<RouteId>, usize) {
         let routes = self.points.last().map_or(0, |(last, _)| last.counts.len());
         let mut busiest: Vec<(RouteId, u64)> = (0..routes)
             .filter_map(|route| Some(RouteId(u16::try_from(route).ok()?)))
             .map(|route| (route, self.requests(route)))
             .filter(|(_, total)| *total >= LEAST_REQUESTS)
             .collect();
+        let all = busiest.len();
         busiest.sort_by_key(|(route, total)| (std::cmp::Reverse(*total), *route));
-        busiest.truncate(COLUMNS);
-        busiest.into_iter().map(|(route, _)| route).collect()
+        let mut chosen: Vec<RouteId> = busiest.into_iter().map(|(route, _)| route).collect();
+        if all > COLUMNS {
+            let growth: Vec<f64> = self.intervals().map(|((_, before), (_, after))| after - before).collect();
+            let mut rest: Vec<(f64, RouteId)> = chosen
+                .drain(COLUMNS / 2..)
+                .map(|route| (correlation(&self.column(&[route]), &growth), route))
+                .collect();
+            rest.sort_by(|one, other| other.0.total_cmp(&one.0));
+            chosen.extend(rest.into_iter().take(COLUMNS / 2).map(|(_, route)| route));
+        }
+        (chosen, all)
     }
 
     fn column(&self, routes: &[RouteId]) -> Vec<f64> {
@@ -243,4 +314,18 @@ impl<'a> Observations<'a> {
 fn ended(before: &Point, after: &Point, route: usize) -> u32 {
     let count = |point: &Point| point.counts.get(route).copied().unwrap_or(0);
     count(after).wrapping_sub(count(before))
+}
+
+/// Pearson's coefficient of correlation; 0 where one does not vary.
+fn correlation(one: &[f64], other: &[f64]) -> f64 {
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / number(values.len().max(1) as u64);
+    let (mean_one, mean_other) = (mean(one), mean(other));
+    let (mut product, mut squares_one, mut squares_other) = (0.0, 0.0, 0.0);
+    for (x, y) in one.iter().zip(other) {
+        product += (x - mean_one) * (y - mean_other);
+        squares_one += (x - mean_one).powi(2);
+        squares_other += (y - mean_other).powi(2);
+    }
+    let length = (squares_one * squares_other).sqrt();
+    if length > 0.0 { product / length } else { 0.0 }
 }

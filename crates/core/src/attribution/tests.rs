@@ -19,14 +19,18 @@ fn noise(random: &mut Random) -> f64 {
 }
 
 /// A service whose routes' traffic varies by itself; `grow` says what is kept for the requests of a second.
-struct Service {
+pub(super) struct Service {
     attribution: Attribution,
     routes: RouteTable,
     random: Random,
     heap: f64,
     counts: [f64; 2],
     /// Requests of the second come with every request of the first.
-    twins: Option<(usize, usize)>,
+    pub(super) twins: Option<(usize, usize)>,
+    /// The last route has the requests of the first two together.
+    pub(super) sum: bool,
+    /// A floor each so many seconds.
+    pub(super) floor_every: u64,
 }
 
 impl Service {
@@ -35,7 +39,7 @@ impl Service {
         (0..count as u32).for_each(|_| self.attribution.finished(route));
     }
 
-    fn new(seed: u64, count: usize) -> Self {
+    pub(super) fn new(seed: u64, count: usize) -> Self {
         let mut routes = RouteTable::new(100);
         for index in 0..count {
             routes.intern(&format!("GET /{index}"));
@@ -47,10 +51,19 @@ impl Service {
             heap: 2e7,
             counts: [50.0, 20.0],
             twins: None,
+            sum: false,
+            floor_every: 1,
         }
     }
 
-    fn second(&mut self, index: u64, rate: f64, routes: u16, grow: impl Fn(&[f64]) -> [f64; 3], noisy: f64) {
+    pub(super) fn second(
+        &mut self,
+        index: u64,
+        rate: f64,
+        routes: u16,
+        mut grow: impl FnMut(&[f64]) -> [f64; 3],
+        noisy: f64,
+    ) {
         let requests: Vec<f64> =
             (0..routes).map(|_| (rate * (2.4 * (self.random.unit() - 0.5)).exp()).round()).collect();
         for (route, count) in requests.iter().enumerate() {
@@ -59,13 +72,18 @@ impl Service {
         if let Some((route, twin)) = self.twins {
             self.finish(twin, requests[route]);
         }
+        if self.sum {
+            self.finish(usize::from(routes), requests[0] + requests[1]);
+        }
         let [heap, listeners, timers] = grow(&requests);
         self.heap += heap;
         self.counts[0] += listeners;
         self.counts[1] += timers;
         let at = (index + 1) * SECOND;
         let wobble = noisy * noise(&mut self.random);
-        self.attribution.collected(&major(at / 1_000_000, (self.heap + wobble).max(0.0) as u64));
+        if index.is_multiple_of(self.floor_every) {
+            self.attribution.collected(&major(at / 1_000_000, (self.heap + wobble).max(0.0) as u64));
+        }
         self.attribution.ticked(&TickReading {
             at: Nanos(at),
             listeners: Some(self.counts[0] as u32),
@@ -74,7 +92,17 @@ impl Service {
         });
     }
 
-    fn judge(&self) -> Findings {
+    /// Private memory at the end of a second, and by how much it moves by itself.
+    pub(super) fn native(&mut self, index: u64, bytes: f64, noisy: f64) {
+        let read = (bytes + noisy * noise(&mut self.random)).max(0.0) as u64;
+        self.attribution.process(&crate::observation::ProcessCounts {
+            at: Nanos((index + 1) * SECOND),
+            private_native: Some(read),
+            descriptors: None,
+        });
+    }
+
+    pub(super) fn judge(&self) -> Findings {
         judge(&self.attribution, &self.routes, Some(4 << 30), 1e-3, |ns| format!("{} s", ns / SECOND))
     }
 }

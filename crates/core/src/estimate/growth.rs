@@ -12,7 +12,7 @@ use super::student;
 pub struct Growth {
     /// Growth per interval.
     pub growth: Vec<f64>,
-    /// What may explain it, column by column, each as long as `growth`; none is negative.
+    /// What may explain it, column by column, each as long as `growth`; their coefficients are never negative.
     pub columns: Vec<Vec<f64>>,
     /// Lengths of the intervals, in any unit.
     pub spans: Vec<f64>,
@@ -29,6 +29,9 @@ pub struct Interval {
     pub low: f64,
     /// Upper end.
     pub high: f64,
+    /// Whether the fit in which the other coefficients may be negative comes to no more. When it does, something else
+    /// is going on than growth that stays.
+    pub agrees: bool,
 }
 
 /// Growth explained.
@@ -43,14 +46,15 @@ pub struct Fit {
     least_variance: f64,
     /// Columns that are needed.
     few: Vec<usize>,
-    /// Growth and columns in coordinates in which the noise is white.
-    white: (Vec<f64>, Vec<Vec<f64>>),
+    /// The columns, and what of the growth is unexplained, in coordinates in which the noise is white.
+    columns: Vec<Vec<f64>>,
+    unexplained: Vec<f64>,
 }
 
 /// Shares of the noise that may be permanent. Never all or nothing: an outlier must be able to be of either kind.
-const PERMANENT: [f64; 6] = [0.05, 0.2, 0.4, 0.6, 0.8, 0.95];
+const PERMANENT: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
 /// Rounds of weighing outliers.
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 3;
 /// Disturbances are taken to be Student's t with so many degrees of freedom: between normal and Cauchy.
 const TAILS: f64 = 4.0;
 /// A column whose loss chance would make up for more often than this is not needed.
@@ -61,6 +65,8 @@ const OUTSIDE: f64 = 0.025;
 const WEIGHED: f64 = 1.15;
 /// With fewer degrees of freedom than this the fit may have chosen its columns so that nothing remains unexplained.
 const LEAST_SURE: f64 = 4.0;
+/// An estimate agrees with an interval that begins at most this many times higher.
+const AGREES: f64 = 1.1;
 /// Halvings when an end of an interval is looked for.
 const HALVINGS: usize = 12;
 /// An interval rests on at least so many degrees of freedom.
@@ -91,6 +97,9 @@ impl Fit {
             best = Some(fit.1);
         }
         let mut best = best?;
+        for (column, b) in best.columns.iter().zip(&best.solution).filter(|(_, b)| **b > 0.0) {
+            best.unexplained.iter_mut().zip(column).for_each(|(rest, x)| *rest -= b * x);
+        }
         best.few = best.few();
         Some(best)
     }
@@ -124,7 +133,8 @@ impl Fit {
             permanent,
             least_variance,
             few: Vec::new(),
-            white: (white, columns),
+            columns,
+            unexplained: white,
         };
         Some((likelihood, fit, noise))
     }
@@ -193,16 +203,20 @@ impl Fit {
         let mut few: Vec<usize> =
             (0..self.solution.len()).filter(|column| self.value(*column) > 0.0).collect();
         while !few.is_empty() {
-            let residual = |except: usize| {
-                let may = |column: usize| column != except && few.contains(&column);
-                self.normal.residual(&self.normal.solve(&may, None))
-            };
-            let with_all = residual(usize::MAX);
-            let least = few.iter().map(|column| (*column, residual(*column)));
-            let Some((column, without)) = least.min_by(|one, other| one.1.total_cmp(&other.1)) else { break };
+            let solution = self.normal.solve(&|column| few.contains(&column), None);
+            few.retain(|column| solution.get(*column).is_some_and(|b| *b > 0.0));
             let freedom = self.rows() - count(few.len());
-            let variance = (with_all / freedom).max(self.least_variance);
-            if student::tail(((without - with_all).max(0.0) / variance).sqrt(), freedom) <= MADE_UP {
+            let variance = (self.normal.residual(&solution) / freedom).max(self.least_variance);
+            // Without a column the squares grow by its own, in units of its standard error.
+            let loss = |column: usize| {
+                let beside: Vec<usize> = few.iter().copied().filter(|other| *other != column).collect();
+                self.normal.signed(&beside, column).map_or(0.0, |own| (own.value * own.sharpness).powi(2))
+            };
+            let least = few.iter().map(|column| (*column, loss(*column)));
+            let Some((column, smallest)) = least.min_by(|one, other| one.1.total_cmp(&other.1)) else {
+                break;
+            };
+            if student::tail((smallest / variance).sqrt(), freedom) <= MADE_UP {
                 break;
             }
             few.retain(|other| *other != column);
@@ -220,7 +234,7 @@ impl Fit {
         let may = |other: usize| other == column || self.few.contains(&other);
         let best = self.normal.solve(&may, None);
         let value = best.get(column).copied().unwrap_or(0.0);
-        let room = self.white.0.len().saturating_sub(LEAST_FREEDOM + 1);
+        let room = self.unexplained.len().saturating_sub(LEAST_FREEDOM + 1);
         let columns = self.normal.columns();
         let in_order = (columns.saturating_sub(3)..columns).chain(0..columns.saturating_sub(3));
         let mut beside: Vec<usize> = self.few.iter().copied().filter(|other| *other != column).collect();
@@ -230,14 +244,15 @@ impl Fit {
             }
         }
         let Some(signed) = self.normal.signed(&beside, column) else {
-            return Interval { value, low: 0.0, high: f64::INFINITY };
+            return Interval { value, low: 0.0, high: f64::INFINITY, agrees: true };
         };
         let freedom = self.rows() - count(signed.used);
         let variance = (signed.residual / freedom).max(self.least_variance);
         let half = student::quantile(OUTSIDE, freedom) * (WEIGHED * variance).sqrt() / signed.sharpness;
         let (low, high) = (signed.value - half, signed.value + half);
+        let agrees = low <= AGREES * value;
         let low = if low > 0.0 { low } else { self.least(column) };
-        Interval { value, low: low.min(value), high: high.max(value) }
+        Interval { value, low: low.min(value), high: high.max(value), agrees }
     }
 
     /// The least coefficient of a column with which the squares are not larger than chance allows, while the others,
@@ -263,23 +278,17 @@ impl Fit {
     }
 
     fn rows(&self) -> f64 {
-        count(self.white.0.len())
+        count(self.unexplained.len())
     }
 
     /// A column's coefficient from these intervals alone, the others as in the whole, and its standard error.
     pub fn own(&self, column: usize, rows: std::ops::Range<usize>) -> Option<(f64, f64)> {
-        let own = self.white.1.get(column)?;
+        let own = self.columns.get(column)?;
         let rows = rows.start.min(own.len())..rows.end.min(own.len());
-        let (mut squares, mut product) = (0.0, 0.0);
-        for row in rows {
-            let x = *own.get(row)?;
-            let mut rest = *self.white.0.get(row)?;
-            for (other, b) in self.white.1.iter().zip(&self.solution) {
-                rest -= other.get(row)? * b;
-            }
-            squares += x * x;
-            product += x * (rest + x * self.value(column));
-        }
+        let (own, unexplained) = (own.get(rows.clone())?, self.unexplained.get(rows)?);
+        let squares: f64 = own.iter().map(|x| x * x).sum();
+        let product: f64 =
+            own.iter().zip(unexplained).map(|(x, rest)| x * (rest + x * self.value(column))).sum();
         (squares > 0.0).then(|| (product / squares, (self.variance / squares).sqrt()))
     }
 }

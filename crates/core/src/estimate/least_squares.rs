@@ -123,16 +123,30 @@ impl Normal {
 
     /// The coefficient of one column of ordinary least squares beside others; `None` when it depends on them.
     pub fn signed(&self, beside: &[usize], column: usize) -> Option<Signed> {
-        let mut used: Vec<usize> = Vec::new();
+        // Rows of the Cholesky factor, one for each column that does not depend on those before.
+        let mut rows: Vec<Vec<f64>> = Vec::with_capacity(beside.len() + 1);
+        let mut used: Vec<usize> = Vec::with_capacity(beside.len() + 1);
+        let mut forward: Vec<f64> = Vec::with_capacity(beside.len() + 1);
         for next in beside.iter().chain([&column]) {
-            used.push(*next);
-            if self.factor(&used, &self.moment).is_none() {
-                used.pop();
+            let mut row: Vec<f64> = Vec::with_capacity(rows.len() + 1);
+            for (other, before) in used.iter().zip(&rows) {
+                row.push((self.cell(*next, *other) - dot(&row, before)) / before.last()?);
             }
+            let rest = self.cell(*next, *next) - dot(&row, &row);
+            if rest <= DEPENDENT * self.cell(*next, *next) {
+                continue;
+            }
+            let pivot = rest.sqrt();
+            forward.push((self.moment.get(*next)? - dot(&row, &forward)) / pivot);
+            row.push(pivot);
+            rows.push(row);
+            used.push(*next);
         }
-        let (factor, forward) = self.factor(&used, &self.moment).filter(|_| used.last() == Some(&column))?;
-        let sharpness = *factor.last()?;
-        let explained: f64 = forward.iter().map(|z| z * z).sum();
+        if used.last() != Some(&column) {
+            return None;
+        }
+        let sharpness = *rows.last()?.last()?;
+        let explained = dot(&forward, &forward);
         let residual = (self.squares - explained).max(0.0);
         Some(Signed { value: forward.last()? / sharpness, sharpness, residual, used: used.len() })
     }
