@@ -42,8 +42,8 @@ class TimerSites {
   looked (lists, total) {
     this.#total.look(total)
     let grows = false
-    for (const [list, { suspect }] of lists) {
-      if (!suspect) continue
+    for (const [list, growth] of lists) {
+      if (!growth?.suspect) continue
       grows = true
       if (!this.#suspects.has(list)) this.#suspects.set(list, undefined)
     }

@@ -37,7 +37,7 @@ function watchTimers ({ state, hooks, sites = NO_SITES }) {
     state('fallback', `process.getActiveResourcesInfo(), timers that are unref'd are not seen: ${hooks ? 'node\'s timer lists do not look as expected' : 'switched off by the option `without`'}`)
     return fallback()
   }
-  /** Each with how it grows. */
+  /** Each with how it grows, from the first count on: many lists never live to see one. */
   const lists = new Map()
   let active = true
   let last
@@ -50,7 +50,7 @@ function watchTimers ({ state, hooks, sites = NO_SITES }) {
     last = list
     if (lists.has(list) || !active) return
     if (lists.size >= MOST_LISTS) forgetEmpty()
-    if (lists.size < MOST_LISTS) lists.set(list, new Growth())
+    if (lists.size < MOST_LISTS) lists.set(list, undefined)
     else bound(`more than ${MOST_LISTS} durations`)
   }
 
@@ -67,7 +67,7 @@ function watchTimers ({ state, hooks, sites = NO_SITES }) {
     const timer = original.setTimeout(nothing, ms)
     const list = timer._idlePrev
     original.clearTimeout(timer)
-    if (!isEmpty(list)) lists.set(list, new Growth())
+    if (!isEmpty(list)) lists.set(list, undefined)
   }
   const undo = NAMES.map((name) => replace(name, learn))
   syncBuiltinESMExports()
@@ -76,13 +76,14 @@ function watchTimers ({ state, hooks, sites = NO_SITES }) {
   return {
     count () {
       let total = 0
-      for (const [list, growth] of lists) {
+      for (const [list, growth = new Growth()] of lists) {
         if (isEmpty(list)) {
           lists.delete(list)
           if (last === list) last = undefined
         } else {
           const length = lengthOf(list, MOST_WALKED - total)
           growth.look(length)
+          lists.set(list, growth)
           total += length
         }
       }
