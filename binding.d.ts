@@ -22,6 +22,8 @@ export declare class NativeProbe {
   get heapNative(): boolean
   /** Whether collections are seen natively; else JavaScript has to tell of them. */
   get gcNative(): boolean
+  /** Whether JavaScript has to collect for floors. */
+  get forcesFloors(): boolean
   /** The functions of the hot path: `{ begin, finish, tick, gc }`. */
   hot(): HotFunctions
   /** The id of a route, 0 (`other`) when the table is full. */

@@ -68,6 +68,8 @@ export interface Stats {
   sites: Site[]
   /** Open handles by Node's name of their type, as of the last reading; at most once a second. */
   handles: Record<string, number>
+  /** Floors asked of shadows: whether, why, how many so far, and when the next one is due, ms. */
+  investigation: { state: 'off' | 'watch' | 'investigate' | 'known', because: string, floors: number, nextInMs?: number }
   /** State of every trigger, with one sentence why. */
   triggers: Array<{ name: string, state: string, because: string, trips: number, throttled: number }>
   /** The probe's own cost. */

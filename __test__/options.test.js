@@ -91,8 +91,8 @@ test('without options every default is there, and the preset test shortens them'
   assert.equal(production.directory, '/.leakprobe')
   assert.equal(production.windowMs, 10_000)
   assert.equal(quick.windowMs, 1000)
-  assert.equal(production.floors, 'natural')
-  assert.equal(quick.floors, 'forced')
+  assert.equal(production.floors, 'auto')
+  assert.equal(quick.floors, 'auto')
   assert.deepEqual(production.triggers.map(({ name }) => name), ['slow-route', 'near-heap-limit', 'heap-limit', 'loop-stalled', 'many-listeners', 'many-timers'])
   assert.deepEqual(production.triggers[0], {
     name: 'slow-route',

@@ -1,7 +1,7 @@
 'use strict'
 
 // Floors on demand: two full collections in the app's own thread once per floorIntervalMs, only while requests come in and
-// never for more than floorPauseShare of the time. For the preset `test`; in production only natural collections count.
+// never for more than floorPauseShare of the time. For where no shadow can be asked under the preset `test`, or on demand.
 
 const timers = require('node:timers')
 const v8 = require('node:v8')
@@ -11,18 +11,19 @@ const { performance } = require('node:perf_hooks')
 const { setInterval, clearInterval } = timers
 
 /**
- * Collects until the returned function is called. `requests.started` says whether traffic came; `collected()` is called
- * right after each floor.
+ * Collects while `wanted()`, until the returned function is called. `requests.started` says whether traffic came;
+ * `collected()` is called right after each floor.
  */
-function forceFloors ({ requests, addPause, collected, floorIntervalMs, floorPauseShare }) {
-  const collect = collector()
+function forceFloors ({ requests, wanted, addPause, collected, floorIntervalMs, floorPauseShare }) {
+  let collect
   let seen = requests.started
   let notBefore = 0
 
   function floor () {
     const now = performance.now()
-    if (requests.started === seen || now < notBefore) return
+    if (requests.started === seen || now < notBefore || !wanted()) return
     seen = requests.started
+    collect ??= collector()
     // The first may end incremental marking, which keeps what was allocated meanwhile; the second is exact.
     collect()
     collect()

@@ -172,18 +172,17 @@ class Probe extends EventEmitter {
     this.#undo.push(() => timers.stop())
     this.#undo.push(startTick({ hot, writeHeap, tickMs: options.tickMs, listeners, timers, readings, witnesses }))
 
-    if (options.floors === 'forced') {
+    // Whether shadows can be asked is known to the addon only, and later: so the way is looked up at each turn.
+    if (options.floors === 'forced' || (options.preset === 'test' && options.floors !== 'natural')) {
       const { floorIntervalMs, floorPauseShare } = options
       this.#undo.push(forceFloors({
         requests,
+        wanted: () => native.forcesFloors,
         addPause: (ms) => native.addPause(ms),
         collected: () => native.forcedFloor(process.memoryUsage().arrayBuffers, Uint32Array.from(watched.count().flat())),
         floorIntervalMs,
         floorPauseShare
       }))
-      native.setCapability('floors', 'native', `two full collections every ${floorIntervalMs} ms while requests come in, in the app thread, for at most ${floorPauseShare} of the time`)
-    } else {
-      native.setCapability('floors', 'native', 'major collections that happen anyway')
     }
 
     const onExit = () => this.#stop()

@@ -4,7 +4,7 @@
 //! one call only, and a call that finds them borrowed (a collection inside a call) does nothing rather than panic.
 
 use leakprobe_core::event::{
-    Event, GcKind, GcRecord, Nanos, Outcome, RequestRecord, RouteId, SiteCount, TickReading,
+    Event, GcKind, GcRecord, Mark, Nanos, Outcome, RequestRecord, RouteId, SiteCount, TickReading,
 };
 use leakprobe_core::in_flight::{self, InFlightTable, Reading};
 use leakprobe_core::observation::{ForcedFloor, SiteInfo, Watched};
@@ -185,6 +185,12 @@ impl AppThread {
             heap_after: heap.used,
             external_after: heap.external,
         }));
+    }
+
+    /// The thread is about to be frozen.
+    pub(crate) fn mark(&self, id: u32) {
+        let in_flight = self.table.try_borrow().map_or(0, |table| table.in_flight());
+        self.send(Event::Mark(Mark { id, at: Nanos(monotonic()), in_flight }));
     }
 
     /// Memory held for requests in flight, bytes.

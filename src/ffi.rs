@@ -143,6 +143,7 @@ pub(crate) fn walk_in_shadow(running: &Running, question: &str, sample: &Object<
 /// Freezes the process as the job says, for the incident `id`. In the shadow `main` answers, and this never returns.
 pub(crate) fn freeze(running: &Running, id: &str, job: &mut FreezeJob, main: &ShadowMain) {
     let began = leakprobe_shadow::monotonic();
+    running.app_thread.mark(job.mark);
     // SAFETY: on the app thread at a point where JavaScript may run; the child side below answers and ends.
     match unsafe { leakprobe_shadow::freeze(&mut job.preparation, job.output, job.limits) } {
         Ok(Frozen::Child) => {

@@ -177,6 +177,12 @@ impl NativeProbe {
         self.gc_native
     }
 
+    /// Whether JavaScript has to collect for floors.
+    #[napi(getter)]
+    pub fn forces_floors(&self) -> bool {
+        self.running.borrow().as_ref().is_some_and(|running| running.recorder.forces_floors())
+    }
+
     /// The functions of the hot path: `{ begin, finish, tick, gc }`.
     #[napi(ts_return_type = "HotFunctions")]
     pub fn hot(&self) -> napi::Result<HotFunctions> {

@@ -14,6 +14,7 @@ pub mod hypothesis;
 pub mod in_flight;
 mod monitor;
 pub mod observation;
+pub mod planner;
 pub mod report;
 pub mod route_table;
 pub mod slowdown;

@@ -8,6 +8,7 @@ use crate::event::{Event, GcKind, GcRecord, Nanos, RequestRecord, RouteId, TickR
 use crate::hypothesis::{self, SystemReading};
 use crate::number;
 use crate::observation::{Census, Floor, ProcessCounts, SiteInfo};
+use crate::planner::{FloorSource, Pace, Planner};
 use crate::report::{self, Cost, Leak, ProcessIdentity, Report, Verdict};
 use crate::route_table::RouteTable;
 use crate::slowdown::Slowdowns;
@@ -57,6 +58,7 @@ pub struct Monitor {
     findings: Findings,
     candidates: Vec<String>,
     slowdowns: Slowdowns,
+    planner: Planner,
     gc: GcStats,
     tick: Option<TickReading>,
     process: hypothesis::Process,
@@ -82,6 +84,10 @@ impl Monitor {
                 started.0,
                 started.plus(config.warm_up_ms.saturating_mul(1_000_000)).0,
                 config.window_ms,
+            ),
+            planner: Planner::new(
+                if config.window_ms <= SHORT_WINDOW_MS { Pace::TEST } else { Pace::PRODUCTION },
+                started.plus(config.warm_up_ms.saturating_mul(1_000_000)).0,
             ),
             gc: GcStats::default(),
             tick: None,
@@ -137,11 +143,13 @@ impl Monitor {
         self.attribution.collected(gc);
         self.process.collected(gc);
         self.slowdowns.collected(gc);
+        self.planner.collected(gc.ended.0, gc.heap_after, gc.external_after);
     }
 
     /// What a shadow counted; `false` when its mark is not among the last 16.
     pub fn floor(&mut self, floor: &Floor) -> bool {
         self.process.floor(floor.heap_used);
+        self.planner.answered(floor.heap_used, floor.external, self.findings.leaks.len());
         self.attribution.floor(floor)
     }
 
@@ -170,6 +178,9 @@ impl Monitor {
     /// Numbers of the process, each second.
     pub fn process(&mut self, process: &ProcessCounts) {
         self.attribution.process(process);
+        if let Some(native) = process.private_native {
+            self.planner.native(process.at.0, native);
+        }
     }
 
     fn finished(&mut self, record: &RequestRecord) {
@@ -183,6 +194,7 @@ impl Monitor {
         }
         self.attribution.finished(record.route);
         self.slowdowns.finished(record);
+        self.planner.finished(record.route);
     }
 
     /// Judges the time: closes windows, runs the triggers and, every few seconds, the attribution.
@@ -209,6 +221,27 @@ impl Monitor {
             self.slowdowns.judge(&self.findings.leaks, &self.routes);
         }
         trips
+    }
+
+    /// Where floors come from, from now on.
+    pub fn use_floors(&mut self, source: FloorSource) {
+        self.attribution.force_floors(source == FloorSource::Forced);
+        self.planner.switch(source == FloorSource::Shadow);
+    }
+
+    /// Whether a shadow should be asked for a floor now; then tell [`Monitor::floor_asked`] or [`Monitor::floor_put_off`].
+    pub fn wants_floor(&mut self, now: Nanos) -> bool {
+        self.planner.wants(now.0, self.findings.leaks.len())
+    }
+
+    /// A shadow is asked for a floor.
+    pub fn floor_asked(&mut self, now: Nanos) {
+        self.planner.asked(now.0);
+    }
+
+    /// None can be asked, or it did not answer; `why` is for the stats. It is wanted again after `wait_ms` at the earliest.
+    pub fn floor_put_off(&mut self, now: Nanos, wait_ms: u64, why: &str) {
+        self.planner.put_off(now.0, wait_ms.saturating_mul(1_000_000), why);
     }
 
     /// The leaks as of the last attribution.
@@ -246,6 +279,7 @@ impl Monitor {
             }),
             process,
             sites: self.attribution.site_stats(),
+            investigation: self.planner.stats(now.0),
             triggers: self.machines.iter().map(|machine| machine.stats(now)).collect(),
             cost,
         }
@@ -282,6 +316,7 @@ impl Monitor {
             + self.attribution.bytes()
             + self.process.bytes()
             + self.slowdowns.bytes()
+            + self.planner.bytes()
             + self.findings.kept.len() * 400) as u64
     }
 
@@ -361,6 +396,8 @@ impl Monitor {
     }
 }
 
+#[cfg(test)]
+mod planned_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub struct Stats {
     /// Where what grows is made, as far as it was looked for; at most 256.
     #[serde(default)]
     pub sites: Vec<SiteStats>,
+    /// What is done to tell whether something leaks.
+    pub investigation: Investigation,
     /// State of every trigger.
     pub triggers: Vec<TriggerStats>,
     /// The probe's own cost.
@@ -206,6 +208,21 @@ pub struct HeapStats {
     /// Own keys of `globalThis`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub global_keys: Option<u32>,
+}
+
+/// How floors are asked of shadows.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Investigation {
+    /// `off` (floors come from elsewhere), `watch`, `investigate` or `known`.
+    pub state: String,
+    /// Why, in a few words.
+    pub because: String,
+    /// Floors by shadows since the start.
+    pub floors: u32,
+    /// The next one is not before, ms; absent while none is planned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_in_ms: Option<u64>,
 }
 
 /// State of one trigger.

@@ -47,6 +47,18 @@ impl Account {
         Ok(())
     }
 
+    /// Whether another freeze is within this share of the budget: what is not urgent leaves the rest to what is.
+    pub(crate) fn allows_share(&mut self, now: Nanos, share: f64) -> Result<(), String> {
+        self.allows(now)?;
+        let Limits { freezes, pause_ms } = self.limits;
+        #[expect(clippy::cast_precision_loss, reason = "at most 10 000")]
+        let used = self.spent.len() as f64;
+        if used >= share * f64::from(freezes) || self.paused_ms() >= share * pause_ms {
+            return Err(format!("floors have used {share} of the budget of freezes or pauses per hour"));
+        }
+        Ok(())
+    }
+
     /// A shadow was made.
     pub(crate) fn froze(&mut self, now: Nanos, pause_ms: f64) {
         self.forget(now);
@@ -101,6 +113,14 @@ mod tests {
         assert_eq!(why, "the budget of 3 freezes per hour is used up");
         assert!(account.allows(Nanos::from_ms(3_599_999)).is_err());
         assert!(account.allows(Nanos::from_ms(3_600_000)).is_ok());
+    }
+
+    #[test]
+    fn a_share_of_it_leaves_the_rest() {
+        let mut account = account();
+        assert!(account.allows_share(Nanos(0), 0.5).is_ok());
+        (0..2).for_each(|_| account.froze(Nanos(0), 1.0));
+        assert!(account.allows_share(Nanos(1), 0.5).is_err() && account.allows(Nanos(1)).is_ok());
     }
 
     #[test]

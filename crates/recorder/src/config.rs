@@ -31,12 +31,50 @@ pub struct RecorderConfig {
     pub max_freezes_per_hour: u32,
     /// Pause of the app for shadows in any hour, ms, from which on triggers get none.
     pub max_freeze_pause_ms_per_hour: f64,
+    /// Where floors come from.
+    #[serde(default)]
+    pub floors: Floors,
+    /// The preset that gave the defaults.
+    #[serde(default)]
+    pub preset: Preset,
+    /// How often the app collects for a floor, where it has to, ms.
+    #[serde(default)]
+    pub floor_interval_ms: u64,
+    /// The share of the time that it may take.
+    #[serde(default)]
+    pub floor_pause_share: f64,
     /// Parts to do without, to see their fallback; here only `freeze` matters.
     #[serde(default)]
     pub without: Vec<String>,
     /// The kernel's id of the app thread; set by the boundary.
     #[serde(skip)]
     pub main_thread_id: Option<i32>,
+}
+
+/// The option `floors`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum Floors {
+    /// What is best here: shadows where they are possible.
+    Auto,
+    /// Major collections that happen anyway.
+    #[default]
+    Natural,
+    /// Collections that the app makes for it.
+    Forced,
+    /// Shadows.
+    Shadow,
+}
+
+/// The option `preset`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// Nothing is done that the app would feel.
+    #[default]
+    Production,
+    /// A verdict in seconds.
+    Test,
 }
 
 impl RecorderConfig {

@@ -63,6 +63,10 @@ pub(crate) struct Count {
 /// An incident that waits for a shadow's answers, or for its heap snapshot.
 #[derive(Debug)]
 pub(crate) struct Pending {
+    /// No incident at all: a floor that the attribution wants. An incident goes before it.
+    pub(crate) for_floor: bool,
+    /// The mark of its last freeze.
+    pub(crate) mark: Option<u32>,
     pub(crate) questions: Questions,
     pub(crate) path: PathBuf,
     pub(crate) json: Value,
@@ -184,6 +188,8 @@ impl Pending {
     /// One that asks nothing of a shadow yet.
     pub(crate) fn new(path: PathBuf, json: Value, asked: Nanos) -> Self {
         Self {
+            for_floor: false,
+            mark: None,
             questions: Questions::default(),
             path,
             json,

@@ -21,10 +21,11 @@ mod recorder;
 mod retention;
 mod snapshot;
 mod state;
+mod threads;
 mod walks;
 mod worker;
 
-pub use config::RecorderConfig;
+pub use config::{Floors, Preset, RecorderConfig};
 pub use error::Error;
 pub use incident::Way;
 pub use observer::Observer;

@@ -2,15 +2,16 @@
 
 use crate::answers::Answers;
 use crate::budget::{self, Account};
-use crate::config::RecorderConfig;
+use crate::config::{Floors, RecorderConfig};
 use crate::error::Error;
 use crate::incident::Way;
 use crate::observer::Observer;
 use crate::queue::EventSender;
 use crate::state::Shared;
+use crate::threads::join;
 use crate::walks::Walks;
 use crate::worker::{Command, HeapLimit, Worker, incident_id};
-use crate::{files, incident, preflight, retention, snapshot};
+use crate::{incident, preflight, retention, snapshot};
 use crossbeam_channel::{Sender, bounded};
 use leakprobe_core::{Monitor, Nanos, RouteId};
 use leakprobe_heap_walk::{Question, Walker};
@@ -19,7 +20,6 @@ use parking_lot::Mutex;
 use std::error::Error as _;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
@@ -31,7 +31,6 @@ const COMMANDS: usize = 64;
 const FIRST_CAPTURE: u32 = 1 << 16;
 /// How long `stop` waits for the thread.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
-
 /// How long a freeze may wait until the process's other threads sleep; then the app goes on, and it is tried again.
 const WAIT_FOR_IDLE: Duration = Duration::from_millis(30);
 
@@ -46,6 +45,8 @@ pub struct FreezeJob {
     pub limits: Limits,
     /// What to ask the shadow, as JSON.
     pub questions: String,
+    /// Of the freeze: to be put on the channel just before it.
+    pub mark: u32,
 }
 
 /// A running recorder.
@@ -66,7 +67,7 @@ impl Recorder {
         observer: Box<dyn Observer>,
     ) -> Result<Self, Error> {
         if let Some(home) = config.home() {
-            prepare(&home)?;
+            retention::prepare(&home)?;
         }
         let started = now();
         let wall = SystemTime::now();
@@ -89,6 +90,8 @@ impl Recorder {
             can_freeze: AtomicBool::new(false),
             can_count: AtomicBool::new(false),
             walks: Walks::default(),
+            forces_floors: AtomicBool::new(config.floors == Floors::Forced),
+            marks: AtomicU32::new(1),
             started_at: humantime::format_rfc3339_millis(wall).to_string(),
             started,
             config,
@@ -98,13 +101,8 @@ impl Recorder {
             None => ("off", "nothing is kept on disk: no directory"),
         };
         shared.set_capability("directory", state, because);
-        shared.set_capability(
-            "slowdowns",
-            "native",
-            "app-thread time and latency of each route over the uptime",
-        );
-        for (name, why) in NOT_BUILT {
-            shared.set_capability(name, "absent", why);
+        for (name, by) in JUDGED {
+            shared.set_capability(name, "native", by);
         }
         let (commands, receiver) = bounded(COMMANDS);
         let worker = Worker::new(Arc::clone(&shared), Arc::new(Mutex::new(observer)), receiver);
@@ -154,6 +152,11 @@ impl Recorder {
         self.shared.cost.lock().in_flight_bytes = bytes as u64;
     }
 
+    /// Whether the app has to collect for floors.
+    pub fn forces_floors(&self) -> bool {
+        self.shared.forces_floors.load(Ordering::Relaxed)
+    }
+
     /// The stats as JSON; what waits on the channel is taken first.
     pub fn stats_json(&self) -> Result<String, Error> {
         text(&self.shared.stats())
@@ -195,15 +198,19 @@ impl Recorder {
             }
             begun => begun?,
         };
+        let mark = self.shared.marks.fetch_add(1, Ordering::Relaxed);
         let mut pending = self.shared.pending.lock();
         let (preparation, questions, memory) = pending
             .get_mut(incident_id)
-            .and_then(|waiting| Some((waiting.preparation.take()?, waiting.questions, waiting.room)))
+            .and_then(|waiting| {
+                waiting.mark = Some(mark);
+                Some((waiting.preparation.take()?, waiting.questions, waiting.room))
+            })
             .ok_or_else(|| Error::UnknownIncident(incident_id.to_owned()))?;
         let cpu_seconds = preflight::cpu_seconds(predicted_ms);
         let limits = Limits { wait_for_idle: WAIT_FOR_IDLE, cpu_seconds, memory };
         let questions = serde_json::to_string(&questions).unwrap_or_default();
-        Ok(FreezeJob { preparation, output, limits, questions })
+        Ok(FreezeJob { preparation, output, limits, questions, mark })
     }
 
     /// For a shadow: the walker of this process, and what it is asked besides what `question` says. Never waits.
@@ -227,7 +234,10 @@ impl Recorder {
                 .lock()
                 .iter()
                 .find(|(_, pending)| {
-                    !pending.begun && pending.way == Way::Shadow && pending.preparation.is_some()
+                    !pending.for_floor
+                        && !pending.begun
+                        && pending.way == Way::Shadow
+                        && pending.preparation.is_some()
                 })
                 .map(|(id, _)| id.clone());
             if found.is_some() || std::time::Instant::now() >= deadline {
@@ -350,31 +360,11 @@ impl Drop for Recorder {
     }
 }
 
-/// What this version does not have; said rather than hidden.
-const NOT_BUILT: [(&str, &str); 1] = [("hypotheses", "not built")];
-
-/// Waits for a thread, but not for ever: a disk that hangs must not keep the app from ending.
-fn join(thread: JoinHandle<()>, deadline: std::time::Instant) {
-    while !thread.is_finished() && std::time::Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(1));
-    }
-    if thread.is_finished() {
-        // A panic of the thread was counted by itself.
-        let _ = thread.join();
-    }
-}
-
-fn prepare(home: &Path) -> Result<(), Error> {
-    let failed = |source| Error::Directory { path: home.to_path_buf(), source };
-    files::make_directory(home).map_err(failed)?;
-    let probe = home.join(".writable");
-    files::write(&probe, b"").map_err(failed)?;
-    std::fs::remove_file(&probe).map_err(failed)?;
-    let alive = |pid: u32| pid == std::process::id() || Path::new(&format!("/proc/{pid}")).exists();
-    retention::sweep(home, alive);
-    retention::sweep(&home.join("incidents"), alive);
-    Ok(())
-}
+/// What is always judged, and by what.
+const JUDGED: [(&str, &str); 2] = [
+    ("slowdowns", "app-thread time and latency of each route over the uptime"),
+    ("hypotheses", "twelve, by readings of the process and its collections"),
+];
 
 fn text(value: &impl serde::Serialize) -> Result<String, Error> {
     serde_json::to_string(value)

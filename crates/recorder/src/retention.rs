@@ -1,8 +1,23 @@
 //! Old incidents make room for new ones, by count and by bytes; leftovers of processes that died are removed.
 
+use crate::error::Error;
+use crate::files;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// Makes the service's directory, checks that it can be written to, and sweeps what a crash left there.
+pub(crate) fn prepare(home: &Path) -> Result<(), Error> {
+    let failed = |source| Error::Directory { path: home.to_path_buf(), source };
+    files::make_directory(home).map_err(failed)?;
+    let probe = home.join(".writable");
+    files::write(&probe, b"").map_err(failed)?;
+    fs::remove_file(&probe).map_err(failed)?;
+    let alive = |pid: u32| pid == std::process::id() || Path::new(&format!("/proc/{pid}")).exists();
+    sweep(home, alive);
+    sweep(&home.join("incidents"), alive);
+    Ok(())
+}
 
 /// Removes the oldest incidents until the limits hold. The newest and those in `keep` stay, whatever they weigh.
 pub(crate) fn enforce(incidents: &Path, most: u32, most_bytes: u64, keep: &[PathBuf]) -> io::Result<u32> {

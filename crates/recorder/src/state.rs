@@ -10,7 +10,7 @@ use leakprobe_core::report::{FreezeParts, Pause};
 use leakprobe_core::{Capability, Cost, Monitor, Nanos, ProcessIdentity, Report, Stats};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 /// Process readings kept for incidents: the last minute.
 const READINGS: usize = 60;
@@ -48,6 +48,10 @@ pub(crate) struct Shared {
     pub(crate) walks: Walks,
     /// Whether a shadow can count the heap's objects.
     pub(crate) can_count: AtomicBool,
+    /// Whether the app has to collect for floors.
+    pub(crate) forces_floors: AtomicBool,
+    /// The next freeze's mark.
+    pub(crate) marks: AtomicU32,
     pub(crate) started_at: String,
     pub(crate) started: Nanos,
 }

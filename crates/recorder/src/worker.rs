@@ -4,6 +4,7 @@
 //! app thread a system call. **Invariant:** a panic ends one step, not the thread and not the app.
 
 mod capture;
+mod floors;
 mod walk;
 
 use crate::Observer;
@@ -74,6 +75,8 @@ pub(crate) struct Worker {
     /// What the app thread had run when the loop last turned: tells a stall that computes from one that waits.
     cpu_at_turn: Option<(Nanos, Scheduled)>,
     sequence: u32,
+    /// Floors asked for.
+    floors: u32,
     /// Reached since the last step.
     heap_limit: Option<HeapLimit>,
     /// The app thread was told that something grows.
@@ -103,6 +106,7 @@ impl Worker {
             told: HashMap::new(),
             cpu_at_turn: None,
             sequence: 0,
+            floors: 0,
             heap_limit: None,
             investigating: false,
             stopping: false,
@@ -112,6 +116,7 @@ impl Worker {
     /// Runs until it is stopped.
     pub(crate) fn run(mut self) {
         self.check_freezing();
+        self.decide_floors();
         loop {
             let command = match self.commands.recv_timeout(STEP) {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
@@ -183,6 +188,7 @@ impl Worker {
             self.incident(request);
         }
         self.heap_limit = None;
+        self.plan_floor(now);
         self.interrupt_stuck(now);
         self.give_up_waiting(now);
         if now.since(self.last_report) >= self.shared.config.report_interval_ms.saturating_mul(1_000_000) {

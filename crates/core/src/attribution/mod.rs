@@ -85,6 +85,11 @@ impl Attribution {
         }
     }
 
+    /// From now on the second of two collections in a row is a floor and no other collection is one, or every one is.
+    pub fn force_floors(&mut self, forced: bool) {
+        self.forced_floors = forced;
+    }
+
     /// A request of this route ended.
     pub fn finished(&mut self, route: RouteId) {
         let index = usize::from(route.0);

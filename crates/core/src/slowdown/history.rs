@@ -16,7 +16,7 @@ const SHORTEST_NS: f64 = 1_000.0;
 /// What is looked at for a trend.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Signal {
-    /// The route's share of time on the app thread.
+    /// The route's share of time on the app thread, the quicker part of the distribution.
     AppThread,
     /// Start to end, the middle of the distribution.
     Latency,
@@ -125,7 +125,7 @@ impl RouteHistory {
         };
         let (threads, durations) = (sorted(|pair| pair.0), sorted(|pair| pair.1));
         let sampled = window.sample.len() as f32;
-        let logs = [middle(&threads), middle(&durations), quantile(&durations, 0.9)];
+        let logs = [between(&threads, 0.1, 0.4), between(&durations, 0.25, 0.75), quantile(&durations, 0.9)];
         let closed = Bucket {
             index,
             requests: window.requests,
@@ -173,13 +173,20 @@ impl RouteHistory {
     }
 }
 
-/// Mean of the middle half: as steady as a median against outliers, and steadier against noise.
-fn middle(sorted: &[f64]) -> f64 {
-    let cut = sorted.len() / 4;
-    let half = sorted.get(cut..sorted.len() - cut).unwrap_or(&[]);
-    #[expect(clippy::cast_precision_loss, reason = "at most 64")]
-    let count = half.len().max(1) as f64;
-    half.iter().sum::<f64>() / count
+/// Mean of the values between two shares of the distribution: as steady as a quantile against outliers, and steadier
+/// against noise. Of the time on the app thread the quicker part: when the machine is busy, slow ones were preempted.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "at most 64"
+)]
+fn between(sorted: &[f64], from: f64, to: f64) -> f64 {
+    let count = sorted.len() as f64;
+    let from = (from * count) as usize;
+    let to = ((to * count).ceil() as usize).max(from + 1);
+    let part = sorted.get(from..to.min(sorted.len())).unwrap_or(&[]);
+    part.iter().sum::<f64>() / part.len().max(1) as f64
 }
 
 /// The whole process in one bucket.

@@ -13,16 +13,18 @@ use std::collections::BTreeMap;
 pub(super) const LEAST_WINDOWS: u32 = 60;
 pub(super) const LEAST_POINTS_TEST: u32 = 12;
 /// Buckets with enough requests that a route must have.
-const LEAST_POINTS: usize = 12;
+const LEAST_POINTS: usize = 16;
 /// Requests looked at in a bucket for it to count.
 const LEAST_SAMPLED: f32 = 6.0;
 /// The route must have been called over this part of the observed time.
 const LEAST_SPAN: f64 = 0.5;
-/// What is demanded of a route for which nothing else speaks.
-const ALONE: Demand = Demand { z: 4.5, tau: 0.45, own_z: 4.0, growth: 1.3, still_going: 0.4, no_step: 1.2 };
-/// And of one that moves with what a reported leak has kept: two witnesses.
+/// What is demanded of a route's own work when nothing else speaks for it.
+const WORK: Demand = Demand { z: 2.5, tau: 0.65, own_z: 2.3, growth: 2.0, still_going: 0.4, no_step: 1.1 };
+/// And of its latency, in which all other requests show.
+const LATENCY: Demand = Demand { z: 4.0, own_z: 3.5, no_step: 1.2, ..WORK };
+/// And of either when it moves with what a reported leak has kept: two witnesses.
 const WITH_A_LEAK: Demand =
-    Demand { z: 3.0, tau: 0.3, own_z: 2.5, growth: 1.2, still_going: 0.2, no_step: 0.9 };
+    Demand { z: 2.0, tau: 0.4, own_z: 1.5, growth: 1.3, still_going: 0.2, no_step: 0.9 };
 /// It must have become slower by so much, ms.
 const LEAST_GROWTH_MS: f64 = 0.1;
 /// Points on each side of a step, at least.
@@ -34,6 +36,8 @@ const SAME_IN_FLIGHT: f64 = 0.25;
 /// Other routes looked at for what all have in common; below the least nothing is taken off.
 const MOST_OTHERS: usize = 32;
 const LEAST_OTHERS: usize = 3;
+/// Times well below this say little of what a busy machine does to longer ones, ns.
+const SMALL_NS: f64 = 100_000.0;
 
 /// How certain and how large a trend must be.
 #[derive(Clone, Copy)]
@@ -142,7 +146,11 @@ fn slower(around: &Around<'_>, route: RouteId) -> Option<Found> {
             return None;
         }
         let moves_with = cause::moves_with(around, route, signal, &series);
-        let demand = if moves_with.starts_with("leak:") { WITH_A_LEAK } else { ALONE };
+        let demand = match signal {
+            _ if moves_with.starts_with("leak:") => WITH_A_LEAK,
+            Signal::AppThread => WORK,
+            Signal::Latency | Signal::HighLatency => LATENCY,
+        };
         let loads = loads(around.times.process, history, &series);
         let raw = Rise { series: &series, loads: &loads, signal };
         let whole = raw.trend(0, series.y.len(), false)?;
@@ -260,7 +268,7 @@ fn less_common(around: &Around<'_>, route: RouteId, signal: Signal, series: &Ser
         let mut at = vec![None; around.times.process.len()];
         for (index, y) in other.at.iter().zip(&other.y) {
             if let Some(place) = at.get_mut(*index) {
-                *place = Some(y - level);
+                *place = Some(beyond_small(*y) - beyond_small(level));
             }
         }
         let shared = series.at.iter().filter(|index| at.get(**index).is_some_and(Option::is_some)).count();
@@ -284,6 +292,11 @@ fn less_common(around: &Around<'_>, route: RouteId, signal: Signal, series: &Ser
         left.y.push(y - common);
     }
     left
+}
+
+/// The logarithm of a time and [`SMALL_NS`]: what a cold cache does to a route of 20 µs it does not do to one of 2 ms.
+fn beyond_small(log: f64) -> f64 {
+    (log.exp() + SMALL_NS).ln()
 }
 
 /// At low age, and of late: medians of the first and the last eighth of the points, three at least.

@@ -8,7 +8,7 @@
 mod cause;
 mod history;
 mod judge;
-mod trend;
+pub(crate) mod trend;
 
 use crate::event::{GcRecord, RequestRecord, RouteId, TickReading};
 use crate::number;

@@ -357,7 +357,7 @@ fn false_alarms(seeds: std::ops::Range<u64>, stepping: f64) -> usize {
     alarms.len()
 }
 
-/// Measured with 500 seeds, which is 10 000 routes: none, without steps as well as with them; here fewer, for time.
+/// Measured with 500 seeds, which is 10 000 routes: 6 reported without steps, 18 with them; here fewer, for time.
 #[test]
 fn healthy_routes_are_left_alone() {
     assert_eq!(false_alarms(0..25, 0.1), 0);

@@ -5,31 +5,31 @@
 
 /// A trend with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Trend {
+pub(crate) struct Trend {
     /// Median slope of the comparable pairs, units of y per unit of x.
-    pub slope: f64,
+    pub(crate) slope: f64,
     /// Lower end of the interval.
-    pub low: f64,
+    pub(crate) low: f64,
     /// Upper end.
-    pub high: f64,
+    pub(crate) high: f64,
     /// Median of `y - slope * x`.
-    pub intercept: f64,
+    pub(crate) intercept: f64,
     /// Standard deviations by which rising pairs outnumber falling ones; negative for a fall.
-    pub z: f64,
+    pub(crate) z: f64,
     /// The same as a share of the comparable pairs, -1 to 1 (Kendall's tau).
-    pub tau: f64,
+    pub(crate) tau: f64,
 }
 
 /// Two-sided 95 %.
 const NORMAL_95: f64 = 1.96;
 /// No series is believed to be more alike from one point to the next than this.
-const MOST_ALIKE: f64 = 0.9;
+const MOST_ALIKE: f64 = 0.6;
 /// Of all pairs, this share must be comparable.
 const LEAST_COMPARABLE: f64 = 0.2;
 
 /// The trend of `y` over `x`, which rises. `comparable(i, j)` says whether the later point `j` may be held against the
 /// earlier `i`. `None` with fewer than 4 points or too few comparable pairs. O(n² log n).
-pub(super) fn trend(x: &[f64], y: &[f64], comparable: impl Fn(usize, usize) -> bool) -> Option<Trend> {
+pub(crate) fn trend(x: &[f64], y: &[f64], comparable: impl Fn(usize, usize) -> bool) -> Option<Trend> {
     let points: Vec<(f64, f64)> = x.iter().copied().zip(y.iter().copied()).collect();
     let count = points.len();
     if count < 4 {
@@ -57,7 +57,7 @@ pub(super) fn trend(x: &[f64], y: &[f64], comparable: impl Fn(usize, usize) -> b
     slopes.sort_unstable_by(f64::total_cmp);
     let slope = quantile(&slopes, 0.5);
     let mut residuals: Vec<f64> = points.iter().map(|(x, y)| y - slope * x).collect();
-    let alike = alike(&residuals);
+    let alike = alike(&straightened(x, y));
     residuals.sort_unstable_by(f64::total_cmp);
     // Each pair's sign is the difference of its points' ranks (variance 1/3 each) and a rest (1/3) of its own; with all
     // pairs this is Kendall's n(n - 1)(2n + 5)/18.
@@ -75,8 +75,7 @@ pub(super) fn trend(x: &[f64], y: &[f64], comparable: impl Fn(usize, usize) -> b
 }
 
 /// How alike neighbours are, 0 to [`MOST_ALIKE`]. In noise whose correlation at lag 1 is r and falls off geometrically,
-/// points two apart differ (1 + r) times as much, squared, as neighbours; unlike the correlation itself that holds
-/// when the values also bend.
+/// points two apart differ (1 + r) times as much, squared, as neighbours.
 fn alike(residuals: &[f64]) -> f64 {
     let apart = |lag: usize| -> f64 {
         let pairs = residuals.iter().zip(residuals.iter().skip(lag));
@@ -88,6 +87,33 @@ fn alike(residuals: &[f64]) -> f64 {
         return 0.0;
     }
     (apart(2) / neighbours - 1.0 + 1.0 / float(residuals.len())).clamp(0.0, MOST_ALIKE)
+}
+
+/// What is left of `y` when the cubic over `x` that fits best is taken off: a trend that bends is not noise whose neighbours
+/// are alike. By Gram and Schmidt's orthogonal polynomials.
+fn straightened(x: &[f64], y: &[f64]) -> Vec<f64> {
+    let (first, last) = (x.first().copied().unwrap_or(0.0), x.last().copied().unwrap_or(1.0));
+    let scaled: Vec<f64> =
+        x.iter().map(|x| 2.0 * (x - first) / (last - first).max(f64::MIN_POSITIVE) - 1.0).collect();
+    let dot = |one: &[f64], other: &[f64]| -> f64 { one.iter().zip(other).map(|(a, b)| a * b).sum() };
+    let take_off = |from: &mut [f64], what: &[f64]| {
+        let square = dot(what, what);
+        let share = if square > 0.0 { dot(from, what) / square } else { 0.0 };
+        for (value, part) in from.iter_mut().zip(what) {
+            *value -= share * part;
+        }
+    };
+    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(4);
+    let mut left = y.to_vec();
+    for power in 0..4 {
+        let mut polynomial: Vec<f64> = scaled.iter().map(|x| x.powi(power)).collect();
+        for lower in &basis {
+            take_off(&mut polynomial, lower);
+        }
+        take_off(&mut left, &polynomial);
+        basis.push(polynomial);
+    }
+    left
 }
 
 /// The quantile of sorted values, 0 without any; `share` outside 0 to 1 gives the ends.

@@ -72,6 +72,7 @@ impl Worker {
 
     pub(super) fn incident(&mut self, request: Request<'_>) {
         let Request { id, reason, trip, heap_snapshot, floor } = request;
+        self.drop_floor();
         let shared = Arc::clone(&self.shared);
         let stats = shared.stats();
         let at_limit = self.heap_limit.filter(|_| trip.is_some_and(|trip| trip.condition == "heap-limit"));
@@ -275,6 +276,9 @@ impl Worker {
 
     pub(super) fn snapshot_ended(&mut self, id: &str, written: Result<Box<Written>, String>) {
         let Some(mut pending) = self.shared.pending.lock().remove(id) else { return };
+        if pending.for_floor {
+            return self.floor_ended(pending, written);
+        }
         let ending = pending.shadow.take().map(|mut shadow| {
             let ending = shadow.wait(SHADOW_END).unwrap_or_else(|| shadow.kill());
             pending.used = shadow.usage();
@@ -300,6 +304,9 @@ impl Worker {
             self.walked(&mut pending, written.as_ref().ok().map(|written| &written.answers), ending);
         }
         let whole = written.as_ref().is_ok_and(|written| pending.answered(written));
+        if let Ok(written) = &written {
+            self.attribute_floor(&pending, &written.answers);
+        }
         if !whole && pending.way == Way::Shadow {
             pending.shadow_fault = Some(match &written {
                 Ok(written) => written.answers.fault.clone().unwrap_or("it ended too early".to_owned()),
@@ -348,7 +355,10 @@ impl Worker {
 
     pub(super) fn give_up_waiting(&mut self, now: Nanos) {
         let limit = if self.blocked().is_some() { BLOCKED_ANSWER_NS } else { SNAPSHOT_ANSWER_NS };
-        let waits = |pending: &Pending| !pending.begun && now.since(pending.asked) > limit;
+        let waits = |pending: &Pending| {
+            let limit = if pending.for_floor { BLOCKED_ANSWER_NS } else { limit };
+            !pending.begun && now.since(pending.asked) > limit
+        };
         let late: Vec<String> = {
             let pending = self.shared.pending.lock();
             pending.iter().filter(|(_, pending)| waits(pending)).map(|(id, _)| id.clone()).collect()
