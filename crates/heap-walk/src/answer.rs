@@ -69,11 +69,13 @@ pub struct Census {
     pub edges: u64,
     /// Folded paths.
     pub paths: u64,
-    /// What the walk took, ms: finding all objects, and reaching the live ones.
+    /// Memory that the walk took, bytes.
+    pub memory: u64,
+    /// What the walk took of the CPU, ms: finding all objects, and reaching the live ones.
     pub enumerate_ms: f64,
     /// See `enumerate_ms`.
     pub reach_ms: f64,
-    /// Everything after that, ms.
+    /// The same of everything after that.
     pub tell_ms: f64,
     /// Live objects and bytes by class, the most bytes first.
     pub classes: Vec<ClassCount>,

@@ -205,7 +205,7 @@ impl Heap<'_> {
         for at in (8..size).step_by(8) {
             let word = self.memory.word(scope + at);
             let part = match self.object(word) {
-                Some(name) if self.is_string(name) => self.content_hash(name),
+                Some(name) if self.is_string(name) => self.name_hash(name),
                 _ if word & 1 == 1 => 1,
                 _ => word,
             };

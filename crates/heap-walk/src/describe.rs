@@ -4,8 +4,9 @@ use crate::answer::{Step, StepKind};
 use crate::code::Source;
 use crate::edges::DICTIONARY_PREFIX;
 use crate::heap::Heap;
-use crate::maps::Treatment;
+use crate::maps::{Special, Treatment};
 use crate::objects::Place;
+use crate::properties::Kept;
 use crate::reach::{Parent, Reached};
 use crate::signatures::NodeId;
 
@@ -111,7 +112,7 @@ impl Describer<'_, '_, '_> {
         let object = self.heap.objects.address(place);
         let map = self.reached.maps.of(self.heap, object);
         let Some(info) = self.reached.maps.get(map) else { return Step::default() };
-        let (treatment, file_name, is_receiver) = (info.treatment, info.file_name, info.is_receiver);
+        let (treatment, special, is_receiver) = (info.treatment, info.special, info.is_receiver);
         let class = self.reached.maps.class(map).to_owned();
         let mut step = Step { class, ..Step::default() };
         match treatment {
@@ -132,16 +133,15 @@ impl Describer<'_, '_, '_> {
                     self.place(&mut step, Source { script, text, start, function });
                 }
             }
-            _ if file_name.is_some() => {
-                step.kind = StepKind::Module;
-                let name = file_name.and_then(|at| self.heap.field(object, at));
-                let name = name.filter(|name| self.heap.is_string(*name));
-                step.script = name.map(|name| self.heap.text(name, 1024)).unwrap_or_default();
-            }
             _ if !is_receiver && treatment != Treatment::Leaf && treatment != Treatment::RopeString => {
                 step.kind = StepKind::Internal;
             }
             _ => {}
+        }
+        if let Some(Special::File(at)) = special {
+            step.kind = StepKind::Module;
+            let name = self.heap.field(object, at).filter(|name| self.heap.is_string(*name));
+            step.script = name.map(|name| self.heap.text(name, 1024)).unwrap_or_default();
         }
         step
     }
@@ -256,8 +256,9 @@ impl Describer<'_, '_, '_> {
     fn property(&mut self, object: u64, word: u64, inside: bool) -> String {
         let map = self.heap.map_of(object);
         let mut found = None;
-        self.heap.each_property(map, &mut |_, name, at, is_inner| {
-            if is_inner == inside && at as u64 == word {
+        let wanted = if inside { Kept::Inside(word as usize) } else { Kept::Outside(word as usize) };
+        self.heap.each_property(map, &mut |_, name, kept| {
+            if kept == wanted {
                 found = Some(name);
             }
         });

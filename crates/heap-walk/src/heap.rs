@@ -1,11 +1,12 @@
 //! The heap that is walked: where it is, its objects, and their sizes.
 
+use crate::addresses::AddressMap;
 use crate::functions::Functions;
 use crate::layout::Layout;
 use crate::memory::Memory;
 use crate::objects::{Objects, Place};
 use crate::refusal::Refusal;
-use std::collections::HashMap;
+use std::cell::Cell;
 
 /// V8's `Heap` is a member of its isolate; its end lies below this, bytes.
 const ISOLATE_REACH: u64 = 0x4_0000;
@@ -30,6 +31,8 @@ pub(crate) struct Heap<'a> {
     pub(crate) functions: &'a Functions,
     pub(crate) address: u64,
     pub(crate) objects: Objects,
+    /// The large object whose size was asked last, and the size: finding out takes two system calls.
+    last_large: Cell<(u64, u32)>,
     /// Bytes of all objects, garbage included.
     pub(crate) bytes: u64,
     /// Instance types of V8's inner tables, learned from the objects that own them.
@@ -83,6 +86,7 @@ impl<'a> Heap<'a> {
             functions,
             address,
             objects: Objects::new(),
+            last_large: Cell::new((0, 0)),
             bytes: 0,
             tables: Tables::default(),
         };
@@ -97,7 +101,7 @@ impl<'a> Heap<'a> {
         // SAFETY: `enumerate`'s caller promises the isolate's thread in a shadow; `room` is larger than V8's iterator.
         unsafe { functions.iterator_new(iterator, self.address) };
         let mut fits = true;
-        let mut owners: HashMap<u64, u64> = HashMap::new();
+        let mut owners: AddressMap<u64> = AddressMap::default();
         let mut last = 0;
         // SAFETY: made above, dropped below.
         while let Some(object) = strong(unsafe { functions.iterator_next(iterator) }) {
@@ -151,10 +155,16 @@ impl<'a> Heap<'a> {
     }
 
     fn size_of_large(&self, object: u64, size: u32) -> u32 {
+        let (known, known_size) = self.last_large.get();
+        if known == object {
+            return known_size;
+        }
         let end = object + u64::from(size) - 8;
         let mut word = [0; 8];
         let whole = self.memory.readable(object + 8, &mut word) && self.memory.readable(end, &mut word);
-        if whole { size } else { 8 }
+        let size = if whole { size } else { 8 };
+        self.last_large.set((object, size));
+        size
     }
 
     /// The object to which a strong tagged word points, when it is one of this heap.
@@ -179,7 +189,7 @@ impl<'a> Heap<'a> {
         self.object(word)
     }
 
-    fn learn_tables(&mut self, owners: &HashMap<u64, u64>) {
+    fn learn_tables(&mut self, owners: &AddressMap<u64>) {
         let layout = self.layout;
         let first_receiver = layout.first_receiver;
         let known =

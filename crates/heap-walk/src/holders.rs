@@ -125,7 +125,12 @@ fn candidates(signatures: &Signatures, before: &[Count]) -> Vec<Candidate> {
     let nodes = signatures.nodes().iter().zip(&sums).enumerate();
     nodes
         .filter_map(|(index, (node, sum))| {
-            let above = signatures.get(node.parent).map_or(1, |parent| parent.count.max(1));
+            let parent = signatures.get(node.parent);
+            let above = parent.map_or(1, |parent| parent.count.max(1));
+            // The way through a shape or code is none that the program knows of.
+            if parent.is_some_and(|parent| parent.is_metadata) {
+                return None;
+            }
             let is_root = node.parent.0 as usize == index && !node.anchor;
             let fans_out = node.count >= LEAST_COUNT && node.count >= above.saturating_mul(FAN_OUT);
             let is_large = node.bytes + node.off_heap >= LARGE;

@@ -18,7 +18,9 @@
     reason = "addresses are 64 bits wide here (checked), and places and counts are checked against 32 bits where they are made"
 )]
 
+mod addresses;
 mod answer;
+mod classes;
 mod code;
 mod describe;
 mod edges;
@@ -31,6 +33,7 @@ mod maps;
 mod memory;
 mod objects;
 mod origin;
+mod properties;
 mod queue;
 mod reach;
 mod refusal;
@@ -38,6 +41,7 @@ mod roots;
 mod self_test;
 mod signatures;
 mod text;
+mod usage;
 mod walker;
 
 pub use answer::{Census, ClassCount, Count, Holder, Planted, Question, Step, StepKind};

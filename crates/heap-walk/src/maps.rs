@@ -1,11 +1,9 @@
 //! What the walk knows of each map: how objects of it are treated, their class, and the names of their fields.
 
-use crate::heap::{Heap, small_integer};
+use crate::addresses::AddressMap;
+use crate::heap::Heap;
 use crate::layout::STRING_REPRESENTATION;
 use std::collections::HashMap;
-
-/// How far the chain of a map's earlier maps is followed.
-const LONGEST_CHAIN: u32 = 4096;
 
 /// How objects of a map are treated.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,6 +38,15 @@ pub(crate) enum Treatment {
     Other,
 }
 
+/// A field of a class of Node's own that says what an object of it is: where it lies in the object, bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Special {
+    /// The file of a `Module`.
+    File(u64),
+    /// The callback of a `Timeout`.
+    Callback(u64),
+}
+
 /// One map.
 #[derive(Debug)]
 pub(crate) struct MapInfo {
@@ -55,8 +62,8 @@ pub(crate) struct MapInfo {
     pub(crate) inner: Vec<u64>,
     /// The same for the words of the object's property array.
     pub(crate) outer: Vec<u64>,
-    /// Where an object of Node's class `Module` keeps its file's name, bytes.
-    pub(crate) file_name: Option<u64>,
+    /// A field that says what the object is, whatever the path to it.
+    pub(crate) special: Option<Special>,
     /// The map itself has been visited.
     pub(crate) visited: bool,
 }
@@ -71,7 +78,7 @@ pub(crate) struct Class {
 
 /// All maps met so far.
 pub(crate) struct Maps {
-    by_address: HashMap<u64, u32>,
+    by_address: AddressMap<u32>,
     last: (u64, u32),
     infos: Vec<MapInfo>,
     class_numbers: HashMap<String, u32>,
@@ -82,7 +89,7 @@ pub(crate) struct Maps {
 impl Maps {
     pub(crate) fn new(heap: &Heap<'_>) -> Self {
         Self {
-            by_address: HashMap::new(),
+            by_address: AddressMap::default(),
             last: (0, 0),
             infos: Vec::new(),
             class_numbers: HashMap::new(),
@@ -145,10 +152,10 @@ impl Maps {
         } else {
             other(heap, instance_type)
         };
-        let name = class_name(heap, map, instance_type, is_function);
+        let name = class_name(heap, map, object, instance_type, is_function);
         let identity = hash_text(&name);
-        let (inner, outer, file_name) =
-            if is_receiver { heap.property_words(map, name == "Module") } else { Default::default() };
+        let (inner, outer, special) =
+            if is_receiver { heap.property_words(map, &name) } else { Default::default() };
         let next = self.classes.len() as u32;
         let class = *self.class_numbers.entry(name).or_insert_with_key(|name| {
             self.classes.push(Class { name: name.clone(), ..Class::default() });
@@ -162,7 +169,7 @@ impl Maps {
             identity,
             inner,
             outer,
-            file_name,
+            special,
             visited: false,
         };
         self.infos.push(info);
@@ -279,13 +286,16 @@ fn other(heap: &Heap<'_>, instance_type: u16) -> Treatment {
     Treatment::Other
 }
 
-fn class_name(heap: &mut Heap<'_>, map: u64, instance_type: u16, is_function: bool) -> String {
+fn class_name(heap: &mut Heap<'_>, map: u64, object: u64, instance_type: u16, is_function: bool) -> String {
     if is_function {
         return "Function".to_owned();
     }
     let layout = heap.layout;
     if instance_type >= layout.first_receiver {
-        let name = heap.constructor_name(map);
+        if matches!(layout.type_name(instance_type), Some("JSBoundFunction" | "JSWrappedFunction")) {
+            return "Function".to_owned();
+        }
+        let name = heap.class_by_constructor(map, object);
         let plain = || layout.type_name(instance_type).map(|name| name.trim_start_matches("JS").to_owned());
         return name.filter(|name| !name.is_empty()).or_else(plain).unwrap_or_else(|| "Object".to_owned());
     }
@@ -311,87 +321,5 @@ fn class_name(heap: &mut Heap<'_>, map: u64, instance_type: u16, is_function: bo
         Some("HeapNumber") => "(number)".to_owned(),
         Some(name) => format!("({name})"),
         None => format!("(type {instance_type})"),
-    }
-}
-
-impl Heap<'_> {
-    /// The name of the function that made objects of this map, from its own words alone.
-    ///
-    /// A prototype is called after the prototype it has itself, as V8 does it: its own map names the class it is made for.
-    fn constructor_name(&mut self, mut map: u64) -> Option<String> {
-        let bits = self.memory.half(map + self.layout.map_bit_field3);
-        // The bit before the one for dictionaries.
-        if bits >> (self.layout.dictionary_map_bit - 1) & 1 == 1 {
-            let prototype = self.field(map, self.layout.map_prototype)?;
-            if self.type_of(prototype) < self.layout.first_receiver {
-                return None;
-            }
-            map = self.map_of(prototype);
-        }
-        let map_type = self.layout.instance_type("Map");
-        let mut constructor = map;
-        for _ in 0..LONGEST_CHAIN {
-            let word = self.memory.word(constructor + self.layout.map_constructor);
-            constructor = self.object(word)?;
-            if self.type_of(constructor) != map_type {
-                break;
-            }
-        }
-        let shared = self.shared(constructor)?;
-        Some(self.shared_name(shared))
-    }
-
-    /// Hashes of the names of properties by the word that keeps them: in the object, in its property array, and where the
-    /// property `filename` is, when that is asked.
-    fn property_words(&mut self, map: u64, wants_file: bool) -> (Vec<u64>, Vec<u64>, Option<u64>) {
-        let (mut inner, mut outer, mut file_name) = (Vec::new(), Vec::new(), None);
-        self.each_property(map, &mut |heap, name, word, is_inner| {
-            let words = if is_inner { &mut inner } else { &mut outer };
-            if words.len() <= word {
-                words.resize(word + 1, 0);
-            }
-            if let Some(hash) = words.get_mut(word) {
-                *hash = heap.name_hash(name);
-            }
-            if wants_file && is_inner && heap.name(name) == "filename" {
-                file_name = Some(word as u64 * 8);
-            }
-        });
-        (inner, outer, file_name)
-    }
-
-    /// Calls `each` with the name of every property that objects of this map keep in a field: its word in the object, or in
-    /// the object's property array.
-    pub(crate) fn each_property(&mut self, map: u64, each: &mut dyn FnMut(&mut Self, u64, usize, bool)) {
-        let layout = self.layout;
-        let bits = self.memory.half(map + layout.map_bit_field3);
-        if bits >> layout.dictionary_map_bit & 1 == 1 {
-            return;
-        }
-        let count = (bits & layout.own_descriptors_mask) >> layout.own_descriptors_shift;
-        let Some(descriptors) = self.field(map, layout.map_descriptors) else { return };
-        let size = u64::from(self.size(descriptors));
-        let first = usize::from(self.memory.byte(map + layout.map_in_object_start));
-        let end = usize::from(self.memory.byte(map + 8));
-        for index in 0..u64::from(count) {
-            let at = layout.descriptors_start + index * 24;
-            if at + 24 > size {
-                return;
-            }
-            let Some(details) = small_integer(self.memory.word(descriptors + at + 8)) else { continue };
-            let details = u64::from(details as u32);
-            if details & layout.details.location_mask != 0 {
-                continue;
-            }
-            let field = ((details & layout.details.index_mask) >> layout.details.index_shift) as usize;
-            let Some(name) = self.field(descriptors, at) else { continue };
-            // An index counts through the object's own words first.
-            let inside = end.saturating_sub(first);
-            if field < inside {
-                each(self, name, first + field, true);
-            } else {
-                each(self, name, field - inside, false);
-            }
-        }
     }
 }

@@ -81,6 +81,11 @@ impl Objects {
         self.pages.len()
     }
 
+    /// Memory held, bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.pages.len() * size_of::<Page>() + self.table.len() * 4) as u64
+    }
+
     /// The object that begins exactly at `address`.
     #[inline]
     pub(crate) fn find(&mut self, address: u64) -> Option<Place> {

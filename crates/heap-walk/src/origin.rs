@@ -1,10 +1,10 @@
 //! Where functions and scopes come from, as numbers: those of the program's code are the fixed points of folded paths.
 
+use crate::addresses::AddressMap;
 use crate::code::is_program;
 use crate::heap::Heap;
-use crate::maps::Treatment;
+use crate::maps::{Special, Treatment};
 use crate::signatures::mix;
-use std::collections::HashMap;
 
 /// Scopes up to here are told to be of one script.
 const DEEPEST_SCOPE: u32 = 16;
@@ -27,11 +27,11 @@ struct Script {
 /// Scripts, functions and scopes met so far.
 #[derive(Debug, Default)]
 pub(crate) struct Origins {
-    scripts: HashMap<u64, Script>,
-    functions: HashMap<u64, Origin>,
+    scripts: AddressMap<Script>,
+    functions: AddressMap<Origin>,
     /// The script of a scope, by the scope's address.
-    scopes: HashMap<u64, u64>,
-    scope_hashes: HashMap<u64, u64>,
+    scopes: AddressMap<u64>,
+    scope_hashes: AddressMap<u64>,
 }
 
 impl Origins {
@@ -71,15 +71,21 @@ impl Origins {
         object: u64,
         treatment: Treatment,
         instance_type: u16,
-        file_name: Option<u64>,
+        special: Option<Special>,
     ) -> Option<Origin> {
         match treatment {
             Treatment::Function => self.function(heap, object),
             Treatment::Context => self.context(heap, object),
-            Treatment::Object if file_name.is_some() => {
-                let name = heap.field(object, file_name?).filter(|name| heap.is_string(*name))?;
-                Some(Origin { hash: heap.content_hash(name), is_anchor: true })
-            }
+            Treatment::Object if special.is_some() => match special? {
+                Special::File(at) => {
+                    let name = heap.field(object, at).filter(|name| heap.is_string(*name))?;
+                    Some(Origin { hash: heap.content_hash(name), is_anchor: true })
+                }
+                Special::Callback(at) => {
+                    let callback = heap.field(object, at)?;
+                    self.function(heap, callback)
+                }
+            },
             Treatment::Object if instance_type == heap.layout.instance_type("JSGlobalObject") => {
                 Some(Origin { hash: 1, is_anchor: true })
             }

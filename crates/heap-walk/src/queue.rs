@@ -12,6 +12,7 @@ pub(crate) struct Queue {
     blocks: VecDeque<Vec<(Place, NodeId)>>,
     /// Entries of the first block that are used up.
     used: usize,
+    most: usize,
     /// Room for the words of one object.
     pub(crate) words: Vec<(u32, u64)>,
 }
@@ -20,10 +21,20 @@ impl Queue {
     pub(crate) fn push(&mut self, place: Place, node: NodeId) {
         if self.blocks.back().is_none_or(|block| block.len() == BLOCK) {
             self.blocks.push_back(Vec::with_capacity(BLOCK));
+            self.most = self.most.max(self.blocks.len());
         }
         if let Some(block) = self.blocks.back_mut() {
             block.push((place, node));
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.blocks.front().is_none_or(|block| block.len() == self.used)
+    }
+
+    /// Memory of the most blocks there were at one time, bytes.
+    pub(crate) fn peak_bytes(&self) -> usize {
+        self.most * BLOCK * size_of::<(Place, NodeId)>()
     }
 
     pub(crate) fn pop(&mut self) -> Option<(Place, NodeId)> {

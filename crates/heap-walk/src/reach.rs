@@ -3,6 +3,7 @@
 //! Roots that hold the program's own objects come first, what V8 keeps about code and shapes comes when nothing else is
 //! left, and the stack comes last: so paths run through the program's variables where they can.
 
+use crate::addresses::AddressSet;
 use crate::edges::DICTIONARY_PREFIX;
 use crate::heap::{Heap, strong};
 use crate::maps::{Maps, Treatment, hash_text};
@@ -11,7 +12,7 @@ use crate::origin::Origins;
 use crate::queue::Queue;
 use crate::roots::Roots;
 use crate::signatures::{Edge, NodeId, Signatures, Visit, mix};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Parents from here on are kinds of roots.
 pub(crate) const ROOT: u32 = 0xffff_ff00;
@@ -19,6 +20,8 @@ pub(crate) const ROOT: u32 = 0xffff_ff00;
 const ROOT_KINDS: i32 = 0xf0;
 /// A dictionary larger than this is a collection, and its keys are not told apart, bytes.
 const LARGEST_RECORD: u32 = 16 + 8 * 3 * 512;
+/// Objects of one class that refer to one another: a list, a tree, in whichever direction.
+const LINK: Edge = Edge::Named(3);
 /// Stores whose sharing is seen.
 const MOST_STORES: usize = 1 << 20;
 
@@ -36,6 +39,8 @@ pub(crate) struct Reached {
     pub(crate) bytes: u64,
     pub(crate) edges: u64,
     pub(crate) off_heap: u64,
+    /// Memory at its peak, as far as it grows with the heap, bytes.
+    pub(crate) peak: u64,
     /// The first objects of the classes that were looked for.
     pub(crate) found: Vec<Place>,
 }
@@ -56,6 +61,8 @@ struct Via {
     owner: Option<u32>,
     treatment: Treatment,
     instance_type: u16,
+    /// The object's class.
+    identity: u64,
     /// A dictionary so small that its keys are told apart.
     is_record: bool,
 }
@@ -68,6 +75,7 @@ impl Via {
         owner: None,
         treatment: Treatment::Ephemerons,
         instance_type: 0,
+        identity: 0,
         is_record: false,
     };
 }
@@ -78,7 +86,7 @@ struct Walk<'h, 'a> {
     queue: Queue,
     deferred: Queue,
     ephemerons: Vec<(u64, NodeId, Place)>,
-    stores: HashSet<u64>,
+    stores: AddressSet,
     wanted: u64,
     most_found: usize,
 }
@@ -97,6 +105,7 @@ pub(crate) fn reach(heap: &mut Heap<'_>, roots: Roots, wanted: &str, most_found:
         bytes: 0,
         edges: 0,
         off_heap: 0,
+        peak: 0,
         found: Vec::new(),
     };
     let mut walk = Walk {
@@ -105,11 +114,13 @@ pub(crate) fn reach(heap: &mut Heap<'_>, roots: Roots, wanted: &str, most_found:
         queue: Queue::default(),
         deferred: Queue::default(),
         ephemerons: Vec::new(),
-        stores: HashSet::new(),
+        stores: AddressSet::default(),
         wanted: hash_text(wanted),
         most_found,
     };
     walk.run();
+    let own = walk.reached.parents.len() * 4 + walk.queue.peak_bytes() + walk.deferred.peak_bytes();
+    walk.reached.peak = own as u64 + walk.heap.objects.bytes() + walk.reached.signatures.bytes();
     walk.reached.signatures.settle();
     walk.reached
 }
@@ -160,13 +171,22 @@ impl Walk<'_, '_> {
     /// Until nothing is left: the queue, then ephemerons whose keys have come to life, then metadata.
     fn drain(&mut self) {
         loop {
-            while let Some((place, node)) = self.queue.pop() {
-                self.expand(place, node);
-            }
+            self.drain_queue();
             if self.revive() {
                 continue;
             }
-            let Some((place, node)) = self.deferred.pop() else { return };
+            if self.deferred.is_empty() {
+                return;
+            }
+            while let Some((place, node)) = self.deferred.pop() {
+                self.expand(place, node);
+                self.drain_queue();
+            }
+        }
+    }
+
+    fn drain_queue(&mut self) {
+        while let Some((place, node)) = self.queue.pop() {
             self.expand(place, node);
         }
     }
@@ -202,7 +222,7 @@ impl Walk<'_, '_> {
         let object = self.heap.objects.address(place);
         let map = self.reached.maps.of(self.heap, object);
         let Some(info) = self.reached.maps.get(map) else { return };
-        let (treatment, instance_type) = (info.treatment, info.instance_type);
+        let (treatment, instance_type, identity) = (info.treatment, info.instance_type, info.identity);
         if treatment == Treatment::Ephemerons {
             self.ephemerons.push((object, node, place));
         }
@@ -211,7 +231,7 @@ impl Walk<'_, '_> {
             self.reached.origins.note(self.heap, object, treatment);
         }
         let is_record = treatment != Treatment::NameDictionary || self.heap.size(object) <= LARGEST_RECORD;
-        let via = Via { object, map, owner, treatment, instance_type, is_record };
+        let via = Via { object, map, owner, treatment, instance_type, identity, is_record };
         let mut words = std::mem::take(&mut self.queue.words);
         self.heap.each_word(object, treatment, |_, offset, word| words.push((offset as u32, word)));
         let mut edges = 0;
@@ -247,7 +267,8 @@ impl Walk<'_, '_> {
             Treatment::NameDictionary => {
                 let is_value =
                     word > 2 + DICTIONARY_PREFIX as usize && (word - 2 - DICTIONARY_PREFIX as usize) % 3 == 1;
-                let key = if is_value { self.heap.field(via.object, offset - 8) } else { None };
+                let key = if is_value { self.heap.memory.word(via.object + offset - 8) } else { 0 };
+                let key = self.heap.object(key);
                 key.map_or(Edge::Entry, |key| Edge::Named(self.heap.name_hash(key)))
             }
             Treatment::PropertyArray => {
@@ -274,30 +295,31 @@ impl Walk<'_, '_> {
         let map = self.reached.maps.of(self.heap, object);
         let Some(info) = self.reached.maps.get(map) else { return false };
         let (kind, instance_type, is_receiver) = (info.treatment, info.instance_type, info.is_receiver);
-        let (identity, file_name) = (info.identity, info.file_name);
+        let (class, special) = (info.identity, info.special);
         let bytes = u64::from(self.heap.size(object));
         let off_heap = self.store(object, instance_type);
         self.reached.count += 1;
         self.reached.bytes += bytes;
         self.reached.off_heap += off_heap;
         let new_map = self.reached.maps.count(map, bytes);
-        if is_receiver && identity == self.wanted && self.reached.found.len() < self.most_found {
+        if is_receiver && class == self.wanted && self.reached.found.len() < self.most_found {
             self.reached.found.push(place);
         }
 
         let child = if is_store(via.treatment, offset, kind) {
             node
         } else if kind == Treatment::Metadata || (!is_receiver && self.is_code(node, kind)) {
-            let visit = Visit { edge: Edge::Entry, identity, is_metadata: true, place };
+            let visit = Visit { edge: Edge::Entry, identity: class, is_metadata: true, place };
             self.reached.signatures.anchored(node, visit)
         } else {
-            let origin = self.reached.origins.identity(self.heap, object, kind, instance_type, file_name);
-            let identity = origin.map_or(identity, |origin| mix(identity, origin.hash, 2));
+            let origin = self.reached.origins.identity(self.heap, object, kind, instance_type, special);
+            let identity = origin.map_or(class, |origin| mix(class, origin.hash, 2));
             if origin.is_some_and(|origin| origin.is_anchor) {
                 let visit = Visit { edge: Edge::Entry, identity, is_metadata: false, place };
                 self.reached.signatures.anchored(node, visit)
             } else {
-                let edge = self.edge(via, offset, object);
+                let is_link = kind == Treatment::Object && via.identity == class && self.is_own_class(map);
+                let edge = if is_link { LINK } else { self.edge(via, offset, object) };
                 self.reached.signatures.child(node, Visit { edge, identity, is_metadata: false, place })
             }
         };
@@ -314,6 +336,11 @@ impl Walk<'_, '_> {
             }
         }
         true
+    }
+
+    /// Whether a class is the program's or Node's: V8's plain objects link to one another in all sorts of ways.
+    fn is_own_class(&self, map: u32) -> bool {
+        !matches!(self.reached.maps.class(map), "Object" | "Array" | "Map" | "Set" | "Promise")
     }
 
     /// What hangs on code belongs to it, but for scopes.

@@ -109,6 +109,11 @@ impl Signatures {
         &self.nodes
     }
 
+    /// Memory held, bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.nodes.capacity() * size_of::<Node>() + self.table.len() * 4 + self.ways.capacity() * 16) as u64
+    }
+
     /// One node.
     pub(crate) fn get(&self, node: NodeId) -> Option<&Node> {
         self.nodes.get(node.0 as usize)

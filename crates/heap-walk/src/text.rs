@@ -70,27 +70,30 @@ impl Heap<'_> {
             EXTERNAL if instance_type & UNCACHED != 0 => {}
             EXTERNAL => {
                 let letters = self.memory.word(string + 24);
-                self.raw(letters, from, to, one_byte, each);
+                self.outside(letters, from, to, one_byte, each);
             }
-            _ => self.raw(string + 16, from, to, one_byte, each),
+            _ => self.inside(string + 16, from, to, one_byte, each),
         }
     }
 
-    fn raw(&self, letters: u64, from: u32, to: u32, one_byte: bool, each: &mut dyn FnMut(u16)) {
-        let width = if one_byte { 1 } else { 2 };
-        let mut buffer = vec![0; (to - from) as usize * width];
-        if !self.memory.readable(letters + u64::from(from) * width as u64, &mut buffer) {
-            return;
+    /// Letters in the heap, within an object.
+    fn inside(&self, letters: u64, from: u32, to: u32, one_byte: bool, each: &mut dyn FnMut(u16)) {
+        for index in u64::from(from)..u64::from(to) {
+            each(if one_byte {
+                u16::from(self.memory.byte(letters + index))
+            } else {
+                self.memory.short(letters + index * 2)
+            });
         }
-        if one_byte {
-            for byte in buffer {
-                each(u16::from(byte));
-            }
-        } else {
-            let units = buffer.chunks_exact(2).filter_map(|pair| pair.try_into().ok());
-            for pair in units {
-                each(u16::from_le_bytes(pair));
-            }
+    }
+
+    /// Letters outside the heap: the resource may be gone.
+    fn outside(&self, letters: u64, from: u32, to: u32, one_byte: bool, each: &mut dyn FnMut(u16)) {
+        let width = if one_byte { 1 } else { 2 };
+        let mut buffer = vec![0_u8; (to - from) as usize * width];
+        if self.memory.readable(letters + u64::from(from) * width as u64, &mut buffer) {
+            let copied = buffer.as_ptr() as u64;
+            self.inside(copied, 0, to - from, one_byte, each);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::reach::{Reached, reach};
 use crate::refusal::Refusal;
 use crate::roots::Roots;
 use crate::self_test;
-use std::time::Instant;
+use crate::usage::{cpu_ms, resident};
 
 /// What is read once from the running executable, some kilobytes, with which every shadow walks.
 #[derive(Debug)]
@@ -37,16 +37,17 @@ impl Walker {
     /// In a shadow, on the isolate's thread. `sample` is the tagged word of a small object of that isolate that is alive.
     pub unsafe fn walk(&self, sample: u64, question: &Question) -> Result<Census, Refusal> {
         let sample = strong(sample).ok_or_else(|| Refusal::Heap("the sample is no object".to_owned()))?;
-        let began = Instant::now();
+        let began = cpu_ms();
+        let before = resident();
         // SAFETY: the caller's promise.
         let mut heap = unsafe { Heap::enumerate(&self.functions, &self.layout, sample) }?;
         // SAFETY: the caller's promise.
         let roots = unsafe { Roots::collect(&self.functions, heap.address) };
-        let enumerate_ms = ms(began);
-        let began = Instant::now();
+        let enumerate_ms = cpu_ms() - began;
+        let began = cpu_ms();
         let mut reached = reach(&mut heap, roots, &question.watched_class, question.watched);
-        let reach_ms = ms(began);
-        let began = Instant::now();
+        let reach_ms = cpu_ms() - began;
+        let began = cpu_ms();
         if let Some(planted) = &question.planted {
             self_test::check(&mut heap, &mut reached, sample, planted, question.collected)?;
         }
@@ -58,6 +59,7 @@ impl Walker {
             off_heap: reached.off_heap,
             edges: reached.edges,
             paths: reached.signatures.nodes().len() as u64,
+            memory: reached.peak.max(resident().saturating_sub(before)),
             enumerate_ms,
             reach_ms,
             classes: classes(&reached, question.classes),
@@ -67,7 +69,7 @@ impl Walker {
         let mut describer = Describer { heap: &mut heap, reached: &mut reached };
         census.watched = found.into_iter().map(|place| describer.exact(place)).collect();
         holders::tell(&mut describer, question, &mut census);
-        census.tell_ms = ms(began);
+        census.tell_ms = cpu_ms() - began;
         Ok(census)
     }
 }
@@ -80,10 +82,6 @@ fn classes(reached: &Reached, most: usize) -> Vec<ClassCount> {
     classes.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.class.cmp(&b.class)));
     classes.truncate(most);
     classes
-}
-
-fn ms(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1_000.0
 }
 
 #[cfg(test)]

@@ -263,7 +263,7 @@ fn analysis(census: &Census) -> Value {
     json!({
         "schema": "leakprobe.analysis/1", "by": "walk", "objects": census.objects, "bytes": census.bytes,
         "liveObjects": census.live_objects, "liveBytes": census.live_bytes, "offHeap": census.off_heap,
-        "edges": census.edges, "foldedPaths": census.paths, "enumerateMs": census.enumerate_ms,
+        "edges": census.edges, "foldedPaths": census.paths, "memory": census.memory, "enumerateMs": census.enumerate_ms,
         "reachMs": census.reach_ms, "tellMs": census.tell_ms, "classes": census.classes,
         "holders": holders.collect::<Vec<_>>(), "watched": watched.collect::<Vec<_>>(),
     })

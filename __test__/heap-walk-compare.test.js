@@ -1,0 +1,107 @@
+'use strict'
+
+// The walk and V8's own heap snapshot of the same frozen heap, with objects of every kind; and binaries that are refused.
+
+const assert = require('node:assert/strict')
+const { fork } = require('node:child_process')
+const { once } = require('node:events')
+const fs = require('node:fs')
+const path = require('node:path')
+const { spawnSync } = require('node:child_process')
+const { test } = require('node:test')
+const zlib = require('node:zlib')
+const { makeDirectory } = require('./helper.js')
+
+const KINDS = path.join(__dirname, 'fixtures', 'kinds.js')
+const CAPTURES = path.join(__dirname, 'fixtures', 'captures.js')
+const skip = process.platform !== 'linux' || process.arch !== 'x64' || process.report.getReport().header.glibcVersionRuntime === undefined
+// V8 tells functions apart by name, and calls proxies and what belongs to Node's C++ after something else.
+const NAMED_OTHERWISE = new Set(['Function', 'Proxy', 'GlobalProxy', 'ExternalObject'])
+const RENAMED = '_ZN2v88internal26CombinedHeapObjectIterator4NextEv'
+
+test('classes and bytes are those of a heap snapshot of the same shadow', { skip, timeout: 120_000 }, async (t) => {
+  const child = fork(KINDS, [makeDirectory(t)], { execArgv: [] })
+  t.after(() => child.kill('SIGKILL'))
+  const [{ incident, planted }] = await once(child, 'message')
+  assert.equal(incident.walk?.state, 'answered', JSON.stringify(incident.walk ?? incident.shadow))
+  assert.equal(incident.heapSnapshot.state, 'written', JSON.stringify(incident.heapSnapshot))
+  const analysis = JSON.parse(fs.readFileSync(path.join(incident.directory, 'analysis.json')))
+  const snapshot = read(JSON.parse(zlib.gunzipSync(fs.readFileSync(path.join(incident.directory, incident.heapSnapshot.file)))))
+
+  const walked = analysis.classes.filter((one) => !one.class.startsWith('(') && !NAMED_OTHERWISE.has(one.class))
+  let [objects, apart] = [0, 0]
+  const differing = []
+  for (const { class: name, count } of walked) {
+    const there = snapshot.classes.get(name) ?? 0
+    objects += count
+    apart += Math.abs(there - count)
+    if (there !== count) differing.push(`${name} ${count} instead of ${there}`)
+  }
+  t.diagnostic(`${objects} objects of ${walked.length} classes; differing: ${differing.join(', ') || 'none'}`)
+  assert.ok(objects > 50_000)
+  assert.ok(apart <= objects * 0.001, `${apart} of ${objects} objects differ: ${differing.join(', ')}`)
+  assert.equal(analysis.classes.find((one) => one.class === 'Planted').count, planted)
+  const [bytes, there] = [walked.reduce((sum, one) => sum + one.bytes, 0), walked.reduce((sum, one) => sum + (snapshot.bytes.get(one.class) ?? 0), 0)]
+  assert.ok(Math.abs(bytes / there - 1) < 0.005, `${bytes} bytes by the walk, ${there} by V8`)
+})
+
+test('a binary in which a function of V8 is missing is refused, and the rest works', { skip, timeout: 120_000 }, async (t) => {
+  const binary = path.join(makeDirectory(t), 'node')
+  const bytes = fs.readFileSync(process.execPath)
+  let renamed = 0
+  for (let at = bytes.indexOf(RENAMED); at >= 0; at = bytes.indexOf(RENAMED, at + 1)) {
+    bytes.write('X', at + 4)
+    renamed++
+  }
+  assert.ok(renamed > 0)
+  fs.writeFileSync(binary, bytes, { mode: 0o755 })
+
+  const { incident, capabilities } = await capture(t, binary)
+
+  assert.equal(capabilities.heapWalk.state, 'off')
+  assert.match(capabilities.heapWalk.because, /no symbol _ZN2v88internal26CombinedHeapObjectIterator/)
+  assert.equal(incident.shadow.state, 'answered')
+  assert.ok(incident.floor.heapUsed > 1e6)
+  assert.equal(incident.walk, undefined)
+})
+
+const noStrip = spawnSync('strip', ['--version']).status !== 0
+
+test('a stripped binary is walked where its functions are exported, and refused elsewhere', { skip: skip || noStrip, timeout: 120_000 }, async (t) => {
+  const binary = path.join(makeDirectory(t), 'node')
+  assert.equal(spawnSync('strip', ['-s', '-o', binary, process.execPath]).status, 0)
+
+  const { incident, capabilities } = await capture(t, binary)
+
+  assert.equal(incident.shadow.state, 'answered')
+  t.diagnostic(`${process.version}: ${capabilities.heapWalk.state}, ${capabilities.heapWalk.because}`)
+  if (capabilities.heapWalk.state === 'native') assert.equal(incident.walk.state, 'answered')
+  else assert.match(capabilities.heapWalk.because, /no symbol .*: stripped, or another V8/)
+})
+
+async function capture (t, execPath) {
+  const child = fork(CAPTURES, [makeDirectory(t)], { execPath, execArgv: [] })
+  t.after(() => child.kill('SIGKILL'))
+  await once(child, 'message')
+  child.send({ capture: { floor: true } })
+  const [answer] = await once(child, 'message')
+  return answer
+}
+
+/** Objects and their bytes by class, of what is really in the heap. */
+function read ({ snapshot: { meta }, nodes, strings }) {
+  const field = (name) => meta.node_fields.indexOf(name)
+  const [type, name, id, size] = ['type', 'name', 'id', 'self_size'].map(field)
+  const types = meta.node_types[0]
+  const classes = new Map()
+  const bytes = new Map()
+  for (let at = 0; at < nodes.length; at += meta.node_fields.length) {
+    // What V8 makes up for its tree has even numbers; external memory is told apart by its type.
+    if (nodes[at + id] % 2 === 0 || types[nodes[at + type]] === 'synthetic' || types[nodes[at + type]] === 'native') continue
+    if (!['object', 'regexp'].includes(types[nodes[at + type]])) continue
+    const key = types[nodes[at + type]] === 'regexp' ? 'RegExp' : strings[nodes[at + name]]
+    classes.set(key, (classes.get(key) ?? 0) + 1)
+    bytes.set(key, (bytes.get(key) ?? 0) + nodes[at + size])
+  }
+  return { classes, bytes }
+}
