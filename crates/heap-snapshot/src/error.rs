@@ -30,6 +30,8 @@ pub enum ReadError {
     Damaged(Error),
     /// The input could not be read, or its compression is damaged.
     Input(io::Error),
+    /// The output could not be written.
+    Output(io::Error),
     /// The one who watches the progress said stop.
     Cancelled,
     /// Memory for the columns could not be had.
@@ -40,7 +42,7 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Damaged(error) => write!(f, "{error}"),
-            Self::Input(error) => write!(f, "{error}"),
+            Self::Input(error) | Self::Output(error) => write!(f, "{error}"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::OutOfMemory => f.write_str("not enough memory for the heap snapshot's columns"),
         }
@@ -51,7 +53,7 @@ impl std::error::Error for ReadError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Damaged(error) => Some(error),
-            Self::Input(error) => Some(error),
+            Self::Input(error) | Self::Output(error) => Some(error),
             Self::Cancelled | Self::OutOfMemory => None,
         }
     }

@@ -292,7 +292,7 @@ pub(crate) fn edge_kind(name: u32) -> EdgeKind {
     KINDS.get((name >> KIND_SHIFT) as usize).copied().unwrap_or(EdgeKind::Other)
 }
 
-fn kind(name: &str) -> NodeKind {
+pub(crate) fn kind(name: &str) -> NodeKind {
     match name {
         "hidden" => NodeKind::Hidden,
         "array" => NodeKind::Array,

@@ -47,6 +47,8 @@ pub(crate) struct Layout {
     pub(crate) nodes: NodeFields,
     pub(crate) edges: EdgeFields,
     pub(crate) locations: Option<LocationFields>,
+    /// Fields of a row of `trace_function_infos`, and where its two names stand.
+    pub(crate) function_infos: Option<(usize, usize, usize)>,
     pub(crate) node_kinds: Vec<String>,
     pub(crate) edge_kinds: Vec<EdgeKind>,
     pub(crate) node_count: u64,
@@ -56,13 +58,19 @@ pub(crate) struct Layout {
 impl Layout {
     /// Takes the value of `snapshot`.
     pub(crate) fn read(source: &mut Source<'_>) -> Result<Self, ReadError> {
+        Ok(Self::read_text(source)?.0)
+    }
+
+    /// The same with its text.
+    pub(crate) fn read_text(source: &mut Source<'_>) -> Result<(Self, Vec<u8>), ReadError> {
         let start = source.position();
         let mut text = Vec::new();
         source.value(&mut text, LONGEST)?;
         let wrong = |expected, found: &str| Error { offset: start, expected, found: found.to_owned() };
         let header: Value = serde_json::from_slice(&text)
             .map_err(|error| wrong("an object of at most 1 MB under `snapshot`", &error.to_string()))?;
-        Ok(Self::from_header(&header).map_err(|expected| wrong(expected, "another header"))?)
+        let layout = Self::from_header(&header).map_err(|expected| wrong(expected, "another header"))?;
+        Ok((layout, text))
     }
 
     fn from_header(header: &Value) -> Result<Self, &'static str> {
@@ -102,6 +110,7 @@ impl Layout {
             nodes,
             edges,
             locations: meta("location_fields").and_then(|fields| locations(&fields)),
+            function_infos: meta("trace_function_info_fields").and_then(|fields| function_infos(&fields)),
             edge_kinds: edge_kinds.iter().map(|kind| edge_kind(kind)).collect(),
             node_kinds,
             node_count: count("node_count").ok_or("snapshot.node_count")?,
@@ -123,6 +132,11 @@ fn locations(fields: &[String]) -> Option<LocationFields> {
         line: at("line")?,
         column: at("column")?,
     })
+}
+
+fn function_infos(fields: &[String]) -> Option<(usize, usize, usize)> {
+    let at = |name: &str| fields.iter().position(|field| field == name);
+    (fields.len() <= MOST_FIELDS).then_some((fields.len(), at("name")?, at("script_name")?))
 }
 
 fn edge_kind(name: &str) -> EdgeKind {

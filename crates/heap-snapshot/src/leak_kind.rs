@@ -140,10 +140,13 @@ fn container(path: &[Step<'_>], at: usize) -> Classified {
     if here_or_next.clone().any(|step| is_timer(step)) {
         return say(LeakKind::Timer, "a list of timers");
     }
+    if step.node_type == "synthetic" && after.first().is_some_and(|next| next.node_type == "object") {
+        return say(LeakKind::Native, "held by Node's native side");
+    }
     if is_promise(step) {
         return say(LeakKind::Closure, "promises that never settle");
     }
-    if is_context(step) || step.node_type == "closure" {
+    if step.class == "system / Context" || step.node_type == "closure" {
         return say(LeakKind::Closure, "contexts that stay reachable");
     }
     if is_native(step) {
@@ -211,13 +214,26 @@ fn may_grow(step: &Step<'_>) -> bool {
     !bookkeeping && !global && step.edge != EdgeKind::Weak
 }
 
-/// The properties under which Node's `EventEmitter` and `EventTarget` keep listeners.
+/// The properties and variables under which Node's `EventEmitter`, `EventTarget` and `AbortSignal` keep listeners, and the
+/// words that everybody else uses for them.
 fn names_listeners(step: &Step<'_>) -> bool {
-    matches!(step.edge, EdgeKind::Property | EdgeKind::Internal)
-        && matches!(
-            step.name,
-            "_events" | "kEvents" | "Symbol(kEvents)" | "<symbol kEvents>" | "Symbol(events.events)"
-        )
+    const NODE: [&str; 8] = [
+        "_events",
+        "kEvents",
+        "Symbol(kEvents)",
+        "<symbol kEvents>",
+        "Symbol(events.events)",
+        "<symbol kDependantSignals>",
+        "<symbol kSourceSignals>",
+        "gcPersistentSignals",
+    ];
+    const WORDS: [&str; 4] = ["listeners", "observers", "subscribers", "subscriptions"];
+    let ends_with = |word: &&str| {
+        let start = step.name.len().checked_sub(word.len());
+        start.and_then(|start| step.name.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(word))
+    };
+    matches!(step.edge, EdgeKind::Property | EdgeKind::Internal | EdgeKind::Context)
+        && (NODE.contains(&step.name) || WORDS.iter().any(ends_with))
 }
 
 /// `Listener` of Node's `EventTarget`: it has its class name from Node's own script.

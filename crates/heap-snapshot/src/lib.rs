@@ -18,26 +18,55 @@
 
 #![forbid(unsafe_code)]
 
+mod analysis;
 mod bits;
+mod census;
+mod classes;
 mod dominators;
 mod error;
+mod fold;
 mod graph;
+mod growth;
 mod ids;
 mod layout;
 mod leak_kind;
+mod likeness;
 mod meter;
+mod names;
+mod owners;
 mod parse;
+mod paths;
+mod profile;
 mod reach;
+mod redact;
+mod script;
+mod shapes;
 mod source;
 mod strings;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod watched;
 
+pub use analysis::{
+    ANALYSIS_SCHEMA, Analysis, ClassLine, ClassLineGrowth, Comparison, DIFF_SCHEMA, Diff, Gathering, Totals,
+    analyze,
+};
+pub use census::{Census, Group, Listeners, Promises, Repeated, census};
+pub use classes::{Class, histogram, retained_by_class};
 pub use dominators::Dominators;
 pub use error::{Error, ReadError, Warning};
+pub use fold::{PathStep, path, words};
 pub use graph::{Edge, EdgeIndex, EdgeName, Graph, NodeIndex, NodeKind};
+pub use growth::{ClassGrowth, Footprint, Row, classes as grown_classes, rows};
 pub use leak_kind::{Classified, EdgeKind, LeakKind, MANY, Step, classify};
 pub use meter::{Meter, Summary};
+pub use owners::{Owner, owners};
 pub use parse::read;
+pub use paths::Paths;
+pub use profile::{Entry, Profile};
+pub use redact::{Redacted, Redaction, redact};
+pub use script::{Place, constructor, place};
+pub use shapes::Shape;
 pub use source::Progress;
 pub use strings::{StringId, Strings};
+pub use watched::{Watched, watched_requests};
