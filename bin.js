@@ -3,6 +3,8 @@
 
 // The command line is in the addon; this hands over what is typed, and prints what comes back.
 
+const fs = require('node:fs')
+const os = require('node:os')
 const { loadNative } = require('./lib/native')
 
 // A reader that went away (`leakprobe report DIR | head`) is no error.
@@ -12,14 +14,26 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
+if (process.env.LEAKPROBE_BACKGROUND !== undefined) stepBack()
+
 try {
   const width = process.stdout.columns ?? 100
   const color = process.stdout.isTTY === true && process.env.NO_COLOR === undefined
-  const { code, stdout, stderr } = loadNative().runCli(process.argv.slice(2), width, color)
+  const { code, stdout, stderr } = loadNative().runCli(process.argv.slice(2), width, color, process.stderr.isTTY === true)
   process.stdout.write(stdout)
   process.stderr.write(stderr)
   process.exitCode = code
 } catch (error) {
   process.stderr.write(`leakprobe: ${error.message}\n`)
   process.exitCode = 1
+}
+
+// For an analysis beside a running app: it gets the CPU that nobody else wants, and is the first to go for want of memory.
+function stepBack () {
+  try {
+    os.setPriority(os.constants.priority.PRIORITY_LOW)
+    fs.writeFileSync('/proc/self/oom_score_adj', '1000')
+  } catch {
+    // Where that is not allowed it runs like any other.
+  }
 }

@@ -2,6 +2,7 @@
 
 use leakprobe_cli::Terminal;
 use napi_derive::napi;
+use std::io::Write;
 
 /// What a command printed.
 #[napi(object, object_from_js = false)]
@@ -14,10 +15,15 @@ pub struct CliOutput {
     pub stderr: String,
 }
 
-/// Runs a command. `width` is the terminal's in columns.
+/// Runs a command. `width` is the terminal's in columns; with `progress`, standard error is a terminal and gets the progress
+/// of a long reading.
 #[napi]
-pub fn run_cli(args: Vec<String>, width: u32, color: bool) -> CliOutput {
+pub fn run_cli(args: Vec<String>, width: u32, color: bool, progress: bool) -> CliOutput {
     let width = u16::try_from(width).unwrap_or(u16::MAX);
-    let output = leakprobe_cli::run(&args, Terminal { width, color });
+    let mut tell = |text: &str| {
+        // A terminal that is gone needs no progress.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    };
+    let output = leakprobe_cli::run(&args, Terminal { width, color }, progress.then_some(&mut tell));
     CliOutput { code: output.code, stdout: output.stdout, stderr: output.stderr }
 }

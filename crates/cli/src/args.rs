@@ -1,46 +1,12 @@
 //! Arguments into a command.
 
+use crate::help;
 use std::path::PathBuf;
 
-const HELP: &str = "\
-leakprobe: which route leaks, how much per request, of which kind
-
-usage: leakprobe <command> [options]
-
-commands:
-  report DIR       the report kept in DIR (what start() was given as `directory`)
-  incidents DIR    the incidents kept in DIR, oldest first
-
-options:
-  --json           for machines: the files' own JSON
-  --help           this, or a command's own help
-  --version
-
-examples:
-  npx leakprobe report .leakprobe
-  npx leakprobe incidents .leakprobe --json
-
-exit codes: 0 done, 1 nothing found or unreadable, 2 wrong usage
-";
-const REPORT_HELP: &str = "\
-usage: leakprobe report DIR [--json]
-
-DIR is the directory of the probe, one service's folder in it, or an incident's. With several services, all of
-them are reported; --json gives an array then.
-
-examples:
-  npx leakprobe report .leakprobe
-  npx leakprobe report .leakprobe/mail-api/incidents/20260102T030405.678Z-slow-route-1f3a22
-  npx leakprobe report .leakprobe --json | jq '.leaks[].route'
-";
-const INCIDENTS_HELP: &str = "\
-usage: leakprobe incidents DIR [--json]
-
-DIR is the directory of the probe or one service's folder in it.
-
-example:
-  npx leakprobe incidents .leakprobe
-";
+/// Rows of each table, unless told otherwise.
+const ROWS: usize = 10;
+/// Rows of each list in JSON.
+const JSON_ROWS: usize = 50;
 
 /// What is asked for.
 #[derive(Debug, PartialEq)]
@@ -48,37 +14,91 @@ pub(crate) enum Command {
     Say(String),
     Report { directory: PathBuf, json: bool },
     Incidents { directory: PathBuf, json: bool },
+    Analyze { file: PathBuf, json: bool, rows: usize, output: Option<PathBuf> },
+    Diff { files: Vec<PathBuf>, json: bool, rows: usize },
+    Path { file: PathBuf, json: bool, rows: usize, to: Target },
+    Redact { from: PathBuf, to: PathBuf, numbers: bool },
+}
+
+/// What a path is asked to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Target {
+    Class(String),
+    Id(u64),
+    Watched,
+}
+
+#[derive(Default)]
+struct Words {
+    plain: Vec<String>,
+    json: bool,
+    help: bool,
+    numbers: bool,
+    rows: Option<usize>,
+    output: Option<PathBuf>,
+    to: Option<Target>,
 }
 
 /// The command, or what is wrong with the arguments.
 pub(crate) fn parse(args: &[String]) -> Result<Command, String> {
-    let mut words = Vec::new();
-    let (mut json, mut help) = (false, args.is_empty());
-    for arg in args {
+    let mut found = Words { help: args.is_empty(), ..Words::default() };
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        let mut value = || rest.next().cloned().ok_or_else(|| format!("{arg} wants a value; see --help"));
         match arg.as_str() {
-            "--json" => json = true,
-            "--help" | "-h" => help = true,
+            "--json" => found.json = true,
+            "--help" | "-h" => found.help = true,
             "--version" | "-v" => {
                 return Ok(Command::Say(concat!(env!("CARGO_PKG_VERSION"), "\n").to_owned()));
             }
-            option if option.starts_with('-') => return Err(format!("unknown option {option}; see --help")),
-            word => words.push(word),
+            "--numbers" => found.numbers = true,
+            "--rows" => found.rows = Some(whole("--rows", &value()?)?),
+            "--output" => found.output = Some(PathBuf::from(value()?)),
+            "--class" => found.to = Some(Target::Class(value()?)),
+            "--id" => found.to = Some(Target::Id(whole("--id", value()?.trim_start_matches('@'))?)),
+            "--watched" => found.to = Some(Target::Watched),
+            option if option.starts_with("--") || (option.starts_with('-') && option.len() > 1) => {
+                return Err(format!("unknown option {option}; see --help"));
+            }
+            word => found.plain.push(word.to_owned()),
         }
     }
-    let name = words.first().copied();
+    command(found)
+}
+
+fn whole<T: std::str::FromStr>(option: &str, value: &str) -> Result<T, String> {
+    value.parse().map_err(|_| format!("{option}: expected a whole number, received {value}"))
+}
+
+fn command(found: Words) -> Result<Command, String> {
+    let Words { plain: words, json, help, numbers, rows, output, to } = found;
+    let name = words.first().map(String::as_str);
     if help {
-        let text = match name {
-            Some("report") => REPORT_HELP,
-            Some("incidents") => INCIDENTS_HELP,
-            _ => HELP,
-        };
-        return Ok(Command::Say(text.to_owned()));
+        return Ok(Command::Say(help::text(name).to_owned()));
     }
-    match (name, words.get(1..).unwrap_or(&[])) {
-        (Some("report"), [directory]) => Ok(Command::Report { directory: directory.into(), json }),
-        (Some("incidents"), [directory]) => Ok(Command::Incidents { directory: directory.into(), json }),
+    let rows = rows.unwrap_or(if json { JSON_ROWS } else { ROWS });
+    let paths: Vec<PathBuf> = words.iter().skip(1).map(PathBuf::from).collect();
+    match (name, paths.as_slice()) {
+        (Some("report"), [directory]) => Ok(Command::Report { directory: directory.clone(), json }),
+        (Some("incidents"), [directory]) => Ok(Command::Incidents { directory: directory.clone(), json }),
+        (Some("analyze"), [file]) => Ok(Command::Analyze { file: file.clone(), json, rows, output }),
+        (Some("diff"), [_, _, ..]) => Ok(Command::Diff { files: paths, json, rows }),
+        (Some("path"), [file]) => match to {
+            Some(to) => Ok(Command::Path { file: file.clone(), json, rows, to }),
+            None => Err("path wants --class NAME, --id N or --watched; see leakprobe path --help".to_owned()),
+        },
+        (Some("redact"), [from, to]) => Ok(Command::Redact { from: from.clone(), to: to.clone(), numbers }),
         (Some(name @ ("report" | "incidents")), rest) => {
             Err(format!("{name} takes one directory, received {}; see leakprobe {name} --help", rest.len()))
+        }
+        (Some(name @ ("analyze" | "path")), rest) => {
+            Err(format!("{name} takes one file, received {}; see leakprobe {name} --help", rest.len()))
+        }
+        (Some("diff"), rest) => {
+            Err(format!("diff takes two files or more, received {}; see leakprobe diff --help", rest.len()))
+        }
+        (Some("redact"), rest) => {
+            Err(format!("redact takes two files, received {}; see leakprobe redact --help", rest.len()))
         }
         (Some(name), _) => Err(format!("unknown command {name}; see --help")),
         (None, _) => Err("a command is missing; see --help".to_owned()),
@@ -95,13 +115,33 @@ mod tests {
 
     #[test]
     fn commands_are_understood() {
-        assert_eq!(parsed("report d"), Ok(Command::Report { directory: "d".into(), json: false }));
-        assert_eq!(
-            parsed("--json incidents d"),
-            Ok(Command::Incidents { directory: "d".into(), json: true })
-        );
-        assert_eq!(parsed("report --help"), Ok(Command::Say(REPORT_HELP.to_owned())));
-        assert_eq!(parsed(""), Ok(Command::Say(HELP.to_owned())));
+        let file = || PathBuf::from("f");
+        for (line, expected) in [
+            ("report d", Command::Report { directory: "d".into(), json: false }),
+            ("--json incidents d", Command::Incidents { directory: "d".into(), json: true }),
+            ("analyze f", Command::Analyze { file: file(), json: false, rows: ROWS, output: None }),
+            (
+                "analyze - --json --output o",
+                Command::Analyze { file: "-".into(), json: true, rows: JSON_ROWS, output: Some("o".into()) },
+            ),
+            ("diff f g --rows 3", Command::Diff { files: vec![file(), "g".into()], json: false, rows: 3 }),
+            ("path f --id @17", Command::Path { file: file(), json: false, rows: ROWS, to: Target::Id(17) }),
+            (
+                "path f --watched",
+                Command::Path { file: file(), json: false, rows: ROWS, to: Target::Watched },
+            ),
+            ("redact f g --numbers", Command::Redact { from: file(), to: "g".into(), numbers: true }),
+        ] {
+            assert_eq!(parsed(line), Ok(expected), "{line}");
+        }
+        for name in ["report", "incidents", "analyze", "diff", "path", "redact"] {
+            let Ok(Command::Say(text)) = parsed(&format!("{name} --help")) else { panic!("{name}") };
+            assert!(
+                text.starts_with(&format!("usage: leakprobe {name}")) && text.contains("example"),
+                "{text}"
+            );
+        }
+        assert_eq!(parsed(""), Ok(Command::Say(help::text(None).to_owned())));
     }
 
     #[test]
@@ -112,6 +152,10 @@ mod tests {
             ("dance", "unknown command dance; see --help"),
             ("report d --yaml", "unknown option --yaml; see --help"),
             ("--json", "a command is missing; see --help"),
+            ("diff a", "diff takes two files or more, received 1; see leakprobe diff --help"),
+            ("path a", "path wants --class NAME, --id N or --watched; see leakprobe path --help"),
+            ("path a --id x", "--id: expected a whole number, received x"),
+            ("analyze a --rows", "--rows wants a value; see --help"),
         ] {
             assert_eq!(parsed(line), Err(expected.to_owned()));
         }

@@ -1,18 +1,32 @@
-//! The command line: reads what the recorder wrote and says it to people.
+//! The command line: reads what the recorder wrote, and heap snapshots, and says it to people.
 //!
 //! # What this crate does not do
 //!
-//! It prints nothing and ends no process: arguments in, text and exit code out. The addon's `bin.js` does the rest.
+//! It prints nothing and ends no process: arguments in, text and exit code out. The addon's `bin.js` does the rest; only
+//! the progress of a long reading is handed out at once.
 
 #![forbid(unsafe_code)]
 
+mod analyze;
 mod args;
+mod diff;
 mod find;
+mod heap_file;
+mod help;
 mod incidents;
+mod path;
+mod progress;
+mod redact;
 mod render;
 mod report;
 
+pub use heap_file::{Unread, Watch, analyze_file, diff_files};
+pub use progress::Tell;
+
+use args::Command;
+use progress::Progress;
 use std::fmt;
+use std::path::Path;
 
 /// The terminal that will show the text.
 #[derive(Clone, Copy, Debug)]
@@ -34,16 +48,31 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// Runs a command.
-pub fn run(args: &[String], terminal: Terminal) -> Output {
+/// Runs a command. `tell` gets the progress, where standard error is a terminal.
+pub fn run(args: &[String], terminal: Terminal, tell: Tell<'_>) -> Output {
+    let progress = Progress::new(tell);
     match args::parse(args) {
-        Ok(args::Command::Say(text)) => Output { stdout: text, ..Output::default() },
-        Ok(args::Command::Report { directory, json }) => answer(report::run(&directory, json, terminal)),
-        Ok(args::Command::Incidents { directory, json }) => {
-            answer(incidents::run(&directory, json, terminal))
+        Ok(Command::Say(text)) => Output { stdout: text, ..Output::default() },
+        Ok(Command::Report { directory, json }) => answer(report::run(&directory, json, terminal)),
+        Ok(Command::Incidents { directory, json }) => answer(incidents::run(&directory, json, terminal)),
+        Ok(Command::Analyze { file, json, rows, output }) => {
+            let text = analyze::run(&file, json, rows, terminal, progress);
+            answer(text.and_then(|text| put(text, output.as_deref())))
         }
+        Ok(Command::Diff { files, json, rows }) => answer(diff::run(&files, json, rows, terminal, progress)),
+        Ok(Command::Path { file, json, rows, to }) => {
+            answer(path::run(&file, json, rows, &to, terminal, progress))
+        }
+        Ok(Command::Redact { from, to, numbers }) => answer(redact::run(&from, &to, numbers, progress)),
         Err(wrong) => Output { code: 2, stderr: format!("leakprobe: {wrong}\n"), ..Output::default() },
     }
+}
+
+/// Into a file where one is named; nothing is left to print then.
+fn put(text: String, output: Option<&Path>) -> Result<String, Unreadable> {
+    let Some(path) = output else { return Ok(text) };
+    redact::put(path, text.as_bytes()).map_err(|error| Unreadable(format!("{}: {error}", path.display())))?;
+    Ok(String::new())
 }
 
 fn answer(result: Result<String, Unreadable>) -> Output {

@@ -291,7 +291,7 @@ own cost: 2.50 MB · 1.50 µs per request · 120 ms of CPU in the background · 
 
     fn command(words: &[&str]) -> Output {
         let args: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        run(&args, Terminal { width: 120, color: false })
+        run(&args, Terminal { width: 120, color: false }, None)
     }
 
     #[test]

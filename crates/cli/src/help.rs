@@ -1,0 +1,128 @@
+//! What `--help` says.
+
+const ALL: &str = "\
+leakprobe: which route leaks, how much per request, of which kind
+
+usage: leakprobe <command> [options]
+
+commands:
+  report DIR              the report kept in DIR (what start() was given as `directory`)
+  incidents DIR           the incidents kept in DIR, oldest first
+  analyze FILE            what a heap snapshot holds, and where it gathers
+  diff FILE FILE...       what grew from one heap snapshot to the next
+  path FILE --class NAME  what keeps the objects of a class
+  redact IN OUT           a heap snapshot without the contents of its strings
+
+options:
+  --json           for machines
+  --help           this, or a command's own help
+  --version
+
+examples:
+  npx leakprobe report .leakprobe
+  npx leakprobe incidents .leakprobe --json
+  npx leakprobe analyze heap.heapsnapshot.gz
+  npx leakprobe diff before.heapsnapshot after.heapsnapshot
+
+exit codes: 0 done, 1 nothing found or unreadable, 2 wrong usage
+";
+const REPORT: &str = "\
+usage: leakprobe report DIR [--json]
+
+DIR is the directory of the probe, one service's folder in it, or an incident's. With several services, all of
+them are reported; --json gives an array then.
+
+examples:
+  npx leakprobe report .leakprobe
+  npx leakprobe report .leakprobe/mail-api/incidents/20260102T030405.678Z-slow-route-1f3a22
+  npx leakprobe report .leakprobe --json | jq '.leaks[].route'
+";
+const INCIDENTS: &str = "\
+usage: leakprobe incidents DIR [--json]
+
+DIR is the directory of the probe or one service's folder in it.
+
+example:
+  npx leakprobe incidents .leakprobe
+";
+const ANALYZE: &str = "\
+usage: leakprobe analyze FILE [--rows N] [--json] [--output OUT]
+
+FILE is a heap snapshot of Node or Chrome, plain, .gz or .zst; - is standard input. Says where objects gather and
+of which kind of leak that would be, whose code the memory hangs on, the classes by what they retain, listeners,
+timers, functions and repeated strings.
+
+options:
+  --rows N      rows of each table (10; with --json 50)
+  --json        as leakprobe.heap-analysis/1
+  --output OUT  into this file, which appears whole
+
+examples:
+  npx leakprobe analyze heap.heapsnapshot.gz
+  npx leakprobe analyze heap.heapsnapshot --json | jq '.gathering[0].retainingPath'
+  curl -s host/heap.heapsnapshot | npx leakprobe analyze -
+
+exit codes: 0 done, 1 unreadable or damaged, 2 wrong usage
+";
+const DIFF: &str = "\
+usage: leakprobe diff FILE FILE... [--rows N] [--json]
+
+The files are heap snapshots of one program, oldest first. Objects are told by their retaining path and class, for
+their ids differ from one process or shadow to the next. With three files or more, a row says how often it grew.
+
+options:
+  --rows N   rows of each table (10; with --json 50)
+  --json     as leakprobe.diff/1
+
+examples:
+  npx leakprobe diff monday.heapsnapshot.gz tuesday.heapsnapshot.gz
+  npx leakprobe diff 1.heapsnapshot 2.heapsnapshot 3.heapsnapshot --rows 3
+
+exit codes: 0 done, 1 unreadable or damaged, 2 wrong usage
+";
+const PATH: &str = "\
+usage: leakprobe path FILE (--class NAME | --id N | --watched) [--rows N] [--json]
+
+Prints the retaining paths of objects, those that are alike once with their number.
+
+options:
+  --class NAME  objects of this class, functions of this name
+  --id N        the object with V8's id, which DevTools shows as @N
+  --watched     requests that leakprobe watches: they have ended, and something still keeps them
+  --rows N      paths (10; with --json 50)
+
+examples:
+  npx leakprobe path heap.heapsnapshot.gz --class IncomingMessage
+  npx leakprobe path heap.heapsnapshot.gz --id @48211
+  npx leakprobe path incidents/20260102T030405.678Z-leak-1f3a22/heap.heapsnapshot.gz --watched
+
+exit codes: 0 done, 1 no such object, or the file is unreadable or damaged, 2 wrong usage
+";
+const REDACT: &str = "\
+usage: leakprobe redact IN OUT [--numbers]
+
+Writes IN to OUT without the contents of its strings: of each, its length and what it looked like stay. Names of
+classes, functions, properties, variables and files stay, so that DevTools and `leakprobe analyze` say the same of
+both. OUT is compressed when its name ends with .gz or .zst. An existing OUT is replaced.
+
+options:
+  --numbers  numbers too
+
+example:
+  npx leakprobe redact heap.heapsnapshot.gz for-the-maintainer.heapsnapshot.zst
+
+exit codes: 0 done, 1 unreadable, damaged or unwritable, 2 wrong usage
+";
+
+/// The text for a command; of all for none.
+pub(crate) fn text(command: Option<&str>) -> &'static str {
+    match command {
+        Some("report") => REPORT,
+        Some("incidents") => INCIDENTS,
+        Some("analyze") => ANALYZE,
+        Some("diff") => DIFF,
+        Some("path") => PATH,
+        Some("redact") => REDACT,
+        _ => ALL,
+    }
+}
