@@ -9,6 +9,14 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** Ends the readings that it was given to. */
+export declare class Cancellation {
+  /** One that has not happened. */
+  constructor()
+  /** The readings end within a megabyte. */
+  cancel(): void
+}
+
 /** A started probe: the recorder's thread and the app thread's side of it. */
 export declare class NativeProbe {
   /**
@@ -103,8 +111,14 @@ export declare const enum HeapSampling {
   Absent = 'absent',
 }
 
-/** Runs a command. `width` is the terminal's in columns. */
-export declare function runCli(args: Array<string>, width: number, color: boolean): CliOutput
+/** The JSON of one file's analysis, or of several files' growth; lists have at most `rows` entries. */
+export declare function readHeapSnapshots(files: Array<string>, rows: number, cancellation: Cancellation): Promise<string>
+
+/**
+ * Runs a command. `width` is the terminal's in columns; with `progress`, standard error is a terminal and gets the progress
+ * of a long reading.
+ */
+export declare function runCli(args: Array<string>, width: number, color: boolean, progress: boolean): CliOutput
 
 /** A place in the code, of the source where there is a source map. */
 export interface SiteFrame {

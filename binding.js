@@ -835,6 +835,8 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.Cancellation = nativeBinding.Cancellation
 module.exports.NativeProbe = nativeBinding.NativeProbe
 module.exports.HeapSampling = nativeBinding.HeapSampling
+module.exports.readHeapSnapshots = nativeBinding.readHeapSnapshots
 module.exports.runCli = nativeBinding.runCli

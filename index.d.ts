@@ -25,6 +25,8 @@ export function start (options?: Options): Probe
  */
 export function honoRoutes (): (context: any, next: () => Promise<void>) => Promise<void>
 
+export * from './lib/heap-snapshots'
+
 /** A running probe. Its listeners are called on the app thread. */
 export interface Probe extends EventEmitter {
   /** Counters, routes, readings of the process, and the probe's own cost, as of now. */
@@ -117,6 +119,11 @@ export interface Options {
   maxFreezesPerHour?: number
   /** Pause of the app for shadows in any hour from which on triggers get none, ms, 0 to 3 600 000. Default 2 000 (`test`: 60 000). */
   maxFreezePauseMsPerHour?: number
+  /**
+   * Each captured heap snapshot is analysed by a process of its own with the lowest priority, where memory allows; its result is
+   * `heap.analysis.json` in the incident's directory. Default true.
+   */
+  analyzeHeapSnapshots?: boolean
   /** A trigger's heap snapshot is not taken when its predicted pause is longer, ms, 0 to 3 600 000. Default 5 000 (`test`: 20 000). */
   maxSnapshotPauseMs?: number
   /** Parts to do without, so that their fallback is used. Default none. */
@@ -261,6 +268,8 @@ export type ErrorCode =
   | 'LEAKPROBE_ERR_STOPPED'
   /** The incident could not be captured. */
   | 'LEAKPROBE_ERR_CAPTURE'
+  /** A heap snapshot's file cannot be read or is damaged; the message says where. */
+  | 'LEAKPROBE_ERR_HEAP_SNAPSHOT'
   /** An argument of another function is wrong: see `argument`, `expected`, `received`. */
   | 'LEAKPROBE_ERR_ARGUMENT'
   /** The directory cannot be made or written to. */

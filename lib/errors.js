@@ -45,6 +45,7 @@ const TABLE = {
   LEAKPROBE_ERR_THREAD: { Base: Error },
   LEAKPROBE_ERR_UNKNOWN_INCIDENT: { Base: Error },
   LEAKPROBE_ERR_BUSY: { Base: Error },
+  LEAKPROBE_ERR_HEAP_SNAPSHOT: { Base: Error },
   LEAKPROBE_ERR_IO: { Base: Error }
 }
 

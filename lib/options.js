@@ -49,6 +49,7 @@ const OPTIONS = {
   maxFreezesPerHour: { check: check.integer(0, 10_000), default: 60, test: 3600, environment: 'number' },
   maxFreezePauseMsPerHour: { check: check.integer(0, HOUR_MS), default: 2000, test: 60_000, environment: 'number' },
   maxSnapshotPauseMs: { check: check.integer(0, HOUR_MS), default: 5000, test: 20_000, environment: 'number' },
+  analyzeHeapSnapshots: { check: check.isBoolean, default: true, environment: 'json' },
   without: { check: check.listOf(PARTS), default: [], environment: 'list' }
 }
 

@@ -4,6 +4,7 @@
 
 const { EventEmitter } = require('node:events')
 const { IncomingMessage } = require('node:http')
+const path = require('node:path')
 const channels = require('node:diagnostics_channel')
 const { codedError, fromNative, describe } = require('./errors')
 const { loadNative, callNative } = require('./native')
@@ -24,6 +25,9 @@ const { kRoute } = require('./symbols')
 
 const findings = channels.channel('leakprobe:finding')
 const incidents = channels.channel('leakprobe:incident')
+
+// A process of its own analyses what was captured.
+const BIN = path.join(__dirname, '..', 'bin.js')
 
 const FINISHED = 0
 const FAILED = 3
@@ -255,6 +259,7 @@ function nativeOptions (options) {
     directory: options.directory || null,
     reportFile: options.reportFile || null,
     node: process.version,
+    analyzer: options.analyzeHeapSnapshots ? [process.execPath, BIN] : [],
     core: { maxRoutes, windowMs, warmUpMs, triggers, tickMs: options.tickMs, forcedFloors: options.floors === 'forced' }
   })
 }

@@ -13,6 +13,7 @@ mod cli;
 mod error;
 mod events;
 mod ffi;
+mod heap_snapshot;
 mod probe;
 mod stuck;
 mod witnesses;

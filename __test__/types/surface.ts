@@ -1,8 +1,8 @@
 // What a TypeScript application writes, checked in strict mode: nothing here runs.
 
 import http from 'node:http'
-import { start, honoRoutes, version } from '../../index.js'
-import type { Incident, Leak, Options, Probe, Report, Stats } from '../../index.js'
+import { analyzeHeapSnapshot, diffHeapSnapshots, start, honoRoutes, version } from '../../index.js'
+import type { Gathering, HeapSnapshotAnalysis, HeapSnapshotDiff, Incident, Leak, Options, Probe, Report, Stats } from '../../index.js'
 
 const options: Options = {
   directory: false,
@@ -55,3 +55,13 @@ start({ triggers: [{ name: 'x', when: { type: 'timers' } }] })
 probe.setRoute(new http.IncomingMessage(null as never), 7)
 
 export { honoRoutes, version, p95, range, use }
+
+async function readHeapSnapshots (): Promise<void> {
+  const analysis: HeapSnapshotAnalysis = await analyzeHeapSnapshot('a.heapsnapshot', { rows: 5, signal: AbortSignal.timeout(1000) })
+  const diff: HeapSnapshotDiff = await diffHeapSnapshots(['a.heapsnapshot', 'b.heapsnapshot.gz'])
+  const kinds: Array<Gathering['kind']> = [...analysis.gathering, ...diff.growth].map((row) => row.kind)
+  console.log(kinds, analysis.census.promises.awaited, diff.snapshots[0]?.bytes)
+  // @ts-expect-error: two files at least are an array
+  await diffHeapSnapshots('a.heapsnapshot')
+}
+void readHeapSnapshots

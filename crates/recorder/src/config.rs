@@ -43,6 +43,9 @@ pub struct RecorderConfig {
     /// The share of the time that it may take.
     #[serde(default)]
     pub floor_pause_share: f64,
+    /// The command line's program and first arguments, which analyses heap snapshots; empty: none are analysed.
+    #[serde(default)]
+    pub analyzer: Vec<PathBuf>,
     /// Parts to do without, to see their fallback; here only `freeze` matters.
     #[serde(default)]
     pub without: Vec<String>,

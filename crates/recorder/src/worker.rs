@@ -8,6 +8,7 @@ mod floors;
 mod walk;
 
 use crate::Observer;
+use crate::analysis::Analyses;
 use crate::files;
 use crate::malloc_reading::MallocReader;
 use crate::preflight::Learned;
@@ -71,6 +72,7 @@ pub(crate) struct Worker {
     last_report: Nanos,
     known_leaks: HashSet<String>,
     learned: Learned,
+    analyses: Analyses,
     told: HashMap<&'static str, Nanos>,
     /// What the app thread had run when the loop last turned: tells a stall that computes from one that waits.
     cpu_at_turn: Option<(Nanos, Scheduled)>,
@@ -103,6 +105,7 @@ impl Worker {
             last_report: now,
             known_leaks: HashSet::new(),
             learned: Learned::default(),
+            analyses: Analyses::default(),
             told: HashMap::new(),
             cpu_at_turn: None,
             sequence: 0,
@@ -299,6 +302,7 @@ impl Worker {
     /// The last report; captures that nobody will answer any more are completed as failed.
     fn finish(&mut self) {
         self.stopping = true;
+        self.analyses.stop();
         self.shared.drain();
         while let Ok(command) = self.commands.try_recv() {
             if let Command::SnapshotEnded { id, written } = command {

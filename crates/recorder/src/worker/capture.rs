@@ -333,6 +333,8 @@ impl Worker {
         if let (Way::InProcess, Some(pause_ms), Ok(_)) = (pending.way, pending.pause_ms, &written) {
             self.learned.paused(pause_ms, pending.heap_used);
         }
+        let whole = written.as_ref().ok().and_then(|written| written.summary.as_ref().ok());
+        let whole = whole.map(|summary| summary.bytes).filter(|_| !self.stopping);
         pending.complete(written.map(|written| *written), |id| {
             shared.monitor.lock().route(RouteId(id)).to_owned()
         });
@@ -343,6 +345,11 @@ impl Worker {
             self.enforce_retention(&incidents, &pending.path);
         }
         self.observer.lock().incident(&pending.json.to_string());
+        if let Some(bytes) = whole {
+            let available = self.shared.last_reading().and_then(|reading| reading.available());
+            let snapshot = pending.path.join(incident::SNAPSHOT);
+            self.analyses.begin(&self.shared.config.analyzer, &snapshot, bytes, available);
+        }
     }
 
     /// What a shadow needed for a whole heap snapshot goes into the prediction for the next one.
