@@ -76,6 +76,7 @@ function walk (collected, native) {
   answer({ walkBegins: true })
   const line = native.walkInShadow(stringify(question), planted[0])
   if (line !== null) write(line)
+  planted.length = 0 // garbage to the heap snapshot that may follow
 }
 
 function plant () {

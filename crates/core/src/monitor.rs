@@ -67,28 +67,19 @@ pub struct Monitor {
 impl Monitor {
     /// A monitor that starts at `started` on the monotonic clock, which is `started_wall_ms` since the epoch.
     pub fn new(config: Config, started: Nanos, started_wall_ms: u64) -> Self {
+        let warm = started.plus(config.warm_up_ms.saturating_mul(1_000_000)).0;
+        let pace = if config.window_ms <= SHORT_WINDOW_MS { Pace::TEST } else { Pace::PRODUCTION };
         Self {
             routes: RouteTable::new(config.max_routes),
             windows: Vec::new(),
             window: 0,
             machines: config.triggers.iter().cloned().map(Machine::new).collect(),
-            attribution: Attribution::new(
-                started.0,
-                started.plus(config.warm_up_ms.saturating_mul(1_000_000)).0,
-                config.forced_floors,
-            ),
+            attribution: Attribution::new(started.0, warm, config.forced_floors),
             attributed: started,
             findings: Findings::default(),
             candidates: Vec::new(),
-            slowdowns: Slowdowns::new(
-                started.0,
-                started.plus(config.warm_up_ms.saturating_mul(1_000_000)).0,
-                config.window_ms,
-            ),
-            planner: Planner::new(
-                if config.window_ms <= SHORT_WINDOW_MS { Pace::TEST } else { Pace::PRODUCTION },
-                started.plus(config.warm_up_ms.saturating_mul(1_000_000)).0,
-            ),
+            slowdowns: Slowdowns::new(started.0, warm, config.window_ms),
+            planner: Planner::new(pace, warm),
             gc: GcStats::default(),
             tick: None,
             process: hypothesis::Process::new(config.tick_ms),

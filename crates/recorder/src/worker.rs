@@ -5,6 +5,7 @@
 
 mod capture;
 mod floors;
+mod stall;
 mod walk;
 
 use crate::Observer;

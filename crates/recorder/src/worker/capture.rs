@@ -4,11 +4,10 @@ use super::{SECOND_NS, Worker};
 use crate::files;
 use crate::incident::{self, Contents, Count, Pending, Questions, Way};
 use crate::preflight::{self, Situation};
-use crate::process_reading;
 use crate::retention;
 use crate::snapshot::Written;
 use leakprobe_core::{Nanos, RouteId, Trip};
-use leakprobe_shadow::{Ending, Preparation, blocked_in, is_crash};
+use leakprobe_shadow::{Ending, Preparation, is_crash};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +19,7 @@ const SNAPSHOT_ANSWER_NS: u64 = 60 * SECOND_NS;
 /// The same while it is known to wait in the kernel outside its event loop.
 const BLOCKED_ANSWER_NS: u64 = 5 * SECOND_NS;
 /// The event loop has this long to come to a freeze, before its JavaScript is interrupted for it.
-const LOOP_ANSWER_NS: u64 = SECOND_NS;
+pub(super) const LOOP_ANSWER_NS: u64 = SECOND_NS;
 /// A shadow is tried so often before something else is.
 const SHADOW_ATTEMPTS: u32 = 3;
 /// So often a freeze is tried while threads do not come to rest.
@@ -39,37 +38,6 @@ pub(super) struct Request<'a> {
 }
 
 impl Worker {
-    /// What the app thread does while the loop does not turn.
-    fn stall(&self) -> Option<Value> {
-        let thread = self.shared.config.main_thread_id?;
-        let (turn, before) = self.cpu_at_turn?;
-        let now = process_reading::scheduled(thread)?;
-        let cpu_ms = now.cpu_ms.saturating_sub(before.cpu_ms);
-        let queued_ms = now.queued_ms.saturating_sub(before.queued_ms);
-        let for_ms = (self.shared.now)().since(turn) / 1_000_000;
-        // Who queues for a CPU would compute: only what is left was spent waiting in the kernel.
-        let running = (cpu_ms + queued_ms).saturating_mul(2) > for_ms;
-        Some(json!({
-            "forMs": for_ms,
-            "appThreadCpuMs": cpu_ms,
-            "appThreadQueuedMs": queued_ms,
-            "waitsIn": blocked_in(thread).map(|blocked| blocked.to_string()),
-            "appThread": if running { "running" } else { "waiting" },
-        }))
-    }
-
-    /// What the app thread waits for, when its loop does not turn because of it.
-    fn blocked(&self) -> Option<String> {
-        if self.shared.pending.lock().is_empty() {
-            return None;
-        }
-        let turned = self.shared.sender.last_turn()?;
-        if (self.shared.now)().since(turned) <= LOOP_ANSWER_NS {
-            return None;
-        }
-        blocked_in(self.shared.config.main_thread_id?).map(|blocked| blocked.to_string())
-    }
-
     pub(super) fn incident(&mut self, request: Request<'_>) {
         let Request { id, reason, trip, heap_snapshot, floor } = request;
         self.drop_floor();
