@@ -37,7 +37,7 @@ test('a stall leaves its stack also when no heap snapshot was asked for', { skip
   assert.equal(incident.heapSnapshot.state, 'not-asked')
   assert.equal(incident.floor, undefined)
   assert.match(fs.readFileSync(path.join(incident.directory, incident.stack), 'utf8'), /spinForEver/)
-  assert.deepEqual(fs.readdirSync(incident.directory).sort(), ['incident.json', 'report.json', 'stack.txt'])
+  assert.deepEqual(fs.readdirSync(incident.directory).sort(), ['analysis.json', 'incident.json', 'report.json', 'stack.txt'])
 })
 
 test('an app that waits in a system call is not frozen, and the incident says in which', { skip, timeout: 60_000 }, async (t) => {

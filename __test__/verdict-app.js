@@ -3,6 +3,7 @@
 // A server of fixtures/verdict.js in a process of its own under load, and the report that it keeps current.
 
 const { spawn } = require('node:child_process')
+const { once } = require('node:events')
 const fs = require('node:fs')
 const http = require('node:http')
 const path = require('node:path')
@@ -22,6 +23,7 @@ async function verdict (t, scenario, weights, enough, { atMostMs = 60_000, envir
   const file = path.join(directory, 'report.json')
   const env = { ...process.env, LEAKPROBE_PRESET: 'test', LEAKPROBE_DIRECTORY: directory, LEAKPROBE_REPORT_FILE: file, ...environment }
   const server = spawn(process.execPath, ['--require', REGISTER, SERVER, scenario], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const closed = once(server, 'close')
   t.after(() => server.kill('SIGKILL'))
   const port = Number(await new Promise((resolve) => server.stdout.once('data', resolve)))
   const agent = new http.Agent({ keepAlive: true, maxSockets: CLIENTS })
@@ -35,6 +37,9 @@ async function verdict (t, scenario, weights, enough, { atMostMs = 60_000, envir
     await phase(port, agent, names, mix, random)
     report = read(file) ?? report
   } while (performance.now() < end && !(report !== undefined && enough(report)))
+  // Its directory is removed next: nobody may write there any more.
+  server.kill('SIGKILL')
+  await closed
   return report
 }
 

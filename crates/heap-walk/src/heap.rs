@@ -237,19 +237,24 @@ impl<'a> Heap<'a> {
 
 /// V8's heap by two ways that must agree: what pages say of their owner, and what the iterator's code computes.
 fn find_heap(memory: &Memory, functions: &Functions, isolate: u64, sample: u64) -> Result<u64, Refusal> {
-    let by_page = heap_by_page(memory, isolate, sample)
-        .ok_or_else(|| Refusal::Heap("no word of a page points into the isolate".to_owned()))?;
+    let by_page = heaps_by_page(memory, isolate, sample)
+        .ok_or_else(|| Refusal::Heap("the page of an object cannot be read".to_owned()))?;
     let by_code = heap_by_code(memory, functions.inner_iterator_new, isolate)
         .ok_or_else(|| Refusal::Heap("the iterator's code is not understood".to_owned()))?;
-    if by_page == by_code {
-        return Ok(by_page);
+    if by_page.contains(&by_code) {
+        return Ok(by_code);
     }
-    let (by_page, by_code) = (by_page - isolate, by_code - isolate);
-    Err(Refusal::Heap(format!("isolate + {by_page:#x} by a page, isolate + {by_code:#x} by code")))
+    let by_page: Vec<String> = by_page.iter().map(|heap| format!("{:#x}", heap - isolate)).collect();
+    Err(Refusal::Heap(format!(
+        "isolate + {} by a page, isolate + {:#x} by code",
+        by_page.join(" or + "),
+        by_code - isolate
+    )))
 }
 
-/// A page's header, or the metadata it points to, names the heap: the word into the isolate that most votes go to.
-fn heap_by_page(memory: &Memory, isolate: u64, sample: u64) -> Option<u64> {
+/// A page's header, or the metadata it points to, names the heap: the words into the isolate that most votes go to. The
+/// header of a young page names a part of the heap besides it.
+fn heaps_by_page(memory: &Memory, isolate: u64, sample: u64) -> Option<Vec<u64>> {
     let inside = |word: u64| word > isolate && word < isolate + ISOLATE_REACH;
     let page = sample & !(PAGE - 1);
     let mut votes: Vec<(u64, u32)> = Vec::new();
@@ -265,7 +270,8 @@ fn heap_by_page(memory: &Memory, isolate: u64, sample: u64) -> Option<u64> {
             metadata.into_iter().filter(|word| inside(*word)).for_each(|word| vote(word, 1));
         }
     }
-    votes.into_iter().max_by_key(|(_, votes)| *votes).map(|(heap, _)| heap)
+    let most = votes.iter().map(|(_, votes)| *votes).max().unwrap_or(0);
+    Some(votes.into_iter().filter(|(_, votes)| *votes == most).map(|(heap, _)| heap).collect())
 }
 
 /// The iterator's constructor turns the heap's address into the isolate's: `lea -offset(heap), register`.

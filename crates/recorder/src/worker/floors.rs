@@ -24,8 +24,6 @@ const SHARE_OF_BUDGET: f64 = 0.5;
 const AFTER_A_FAULT_MS: u64 = 10_000;
 const WITHOUT_BUDGET_MS: u64 = 60_000;
 const BEHIND_ANOTHER_MS: u64 = 1_000;
-/// Under the preset `test` one in so many of these shadows walks the heap as well; else each does.
-const WALK_ONE_IN_TEST: u32 = 3;
 /// A shadow that has answered has this long to end itself.
 const SHADOW_END: Duration = Duration::from_millis(500);
 /// Numbers of floors begin here, after those of captures.
@@ -95,9 +93,7 @@ impl Worker {
         };
         self.floors = self.floors.wrapping_add(1);
         let room = reading.and_then(|reading| reading.available()).map(preflight::room);
-        // In a test floors come each second, and a walk takes longer than a collection.
-        let one_in = if shared.config.preset == Preset::Test { WALK_ONE_IN_TEST } else { 1 };
-        let walk = self.floors.is_multiple_of(one_in) && shared.walks.wanted(heap_used, room);
+        let walk = shared.walks.wanted(heap_used, room);
         let id = worker::incident_id(shared.started, FIRST_FLOOR.wrapping_add(self.floors));
         let waiting = Pending {
             for_floor: true,
