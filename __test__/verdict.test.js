@@ -17,10 +17,13 @@ test('a healthy server with a cache that fills and a ring buffer reports nothing
   assert.notEqual(report.verdict, 'learning')
 })
 
-test('two routes that always come together are reported as one group, never one of them alone', { timeout }, async (t) => {
+test('of two routes that always come together the one that leaks is reported, alone or with the other, never the other alone', { timeout }, async (t) => {
   const report = await verdict(t, 'together', { ...HEALTHY, '/page+/data': 2 }, ({ leaks }) => leaks.length > 0)
 
-  assert.deepEqual(report.leaks.map(({ routes }) => routes), [['GET /data', 'GET /page']])
+  // Floors cannot tell them apart; the objects that a walk counts sometimes can, by the requests between the two at a freeze.
+  const [{ routes }] = report.leaks
+  assert.equal(report.leaks.length, 1, JSON.stringify(report.leaks))
+  assert.ok(routes.includes('GET /data') && routes.every((route) => ['GET /data', 'GET /page'].includes(route)), `${routes}`)
 })
 
 test('a small leak of listeners is found beside a large one of another kind', { timeout }, async (t) => {
