@@ -1,10 +1,10 @@
 //! When to ask a shadow for a floor: not while all is quiet, often enough for a verdict when something grows, rarely after.
 //!
 //! Quiet means: since the last look neither the lowest used heap after collections, nor external memory, nor private
-//! native memory has risen by [`Pace::rise`], or no requests came. The reasons are in `docs/design/freezing.md`. Not here:
+//! native memory has risen by `Pace::rise`, or no requests came. The reasons are in `docs/design/freezing.md`. Not here:
 //! the budget, and whether this process can be frozen; who asks for the wish knows both.
 //!
-//! **Invariant:** at most [`MOST_IN_RUN`] answers are kept, and one count per route.
+//! **Invariant:** at most `MOST_IN_RUN` answers are kept, and one count per route.
 
 use crate::event::RouteId;
 use crate::number;

@@ -33,6 +33,8 @@ const FIRST_CAPTURE: u32 = 1 << 16;
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How long a freeze may wait until the process's other threads sleep; then the app goes on, and it is tried again.
 const WAIT_FOR_IDLE: Duration = Duration::from_millis(30);
+/// The same at the heap limit and in a stuck loop: what is going on there does not wait for another try.
+const WAIT_FOR_IDLE_URGENT: Duration = Duration::from_millis(100);
 
 /// What the app thread needs for a freeze.
 #[derive(Debug)]
@@ -200,15 +202,17 @@ impl Recorder {
         };
         let mark = self.shared.marks.fetch_add(1, Ordering::Relaxed);
         let mut pending = self.shared.pending.lock();
-        let (preparation, questions, memory) = pending
+        let (preparation, questions, memory, urgent) = pending
             .get_mut(incident_id)
             .and_then(|waiting| {
                 waiting.mark = Some(mark);
-                Some((waiting.preparation.take()?, waiting.questions, waiting.room))
+                let urgent = waiting.patience_ns == 0;
+                Some((waiting.preparation.take()?, waiting.questions, waiting.room, urgent))
             })
             .ok_or_else(|| Error::UnknownIncident(incident_id.to_owned()))?;
         let cpu_seconds = preflight::cpu_seconds(predicted_ms);
-        let limits = Limits { wait_for_idle: WAIT_FOR_IDLE, cpu_seconds, memory };
+        let wait_for_idle = if urgent { WAIT_FOR_IDLE_URGENT } else { WAIT_FOR_IDLE };
+        let limits = Limits { wait_for_idle, cpu_seconds, memory };
         let questions = serde_json::to_string(&questions).unwrap_or_default();
         Ok(FreezeJob { preparation, output, limits, questions, mark })
     }
