@@ -9,6 +9,7 @@ const path = require('node:path')
 const zlib = require('node:zlib')
 const { test, before, after } = require('node:test')
 const { analyzeHeapSnapshot, diffHeapSnapshots } = require('..')
+const { endAfter, until } = require('./helper.js')
 
 const BIN = path.join(__dirname, '..', 'bin.js')
 const FIXTURE = path.join(__dirname, 'fixtures', 'heap-with-secrets.js')
@@ -143,12 +144,12 @@ test('what is wrong with an argument or a file is a coded error', async () => {
   }
 })
 
-test('a captured heap snapshot is analysed by a process of its own, and the incident holds the answer', async () => {
-  const app = fork(path.join(__dirname, 'fixtures', 'analysed-app.js'), [path.join(directory, 'probe')])
+test('a captured heap snapshot is analysed by a process of its own, and the incident holds the answer', async (t) => {
+  const app = endAfter(t, fork(path.join(__dirname, 'fixtures', 'analysed-app.js'), [path.join(directory, 'probe')]))
   const [{ incident }] = await once(app, 'message')
   assert.equal(incident.heapSnapshot.state, 'written', JSON.stringify(incident.heapSnapshot))
   const file = path.join(incident.path, 'heap.analysis.json')
-  while (!fs.existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 50))
+  await until(() => fs.existsSync(file), 'the analysis is there', 60_000)
   const analysis = JSON.parse(fs.readFileSync(file, 'utf8'))
   const mode = fs.statSync(file).mode & 0o777
   app.send('end')

@@ -6,7 +6,7 @@ const { fork, spawnSync } = require('node:child_process')
 const { once } = require('node:events')
 const fs = require('node:fs')
 const path = require('node:path')
-const { until } = require('./helper.js')
+const { endAfter, until } = require('./helper.js')
 
 const CAPTURES = path.join(__dirname, 'fixtures', 'captures.js')
 const skip = process.platform !== 'linux' || process.report.getReport().header.glibcVersionRuntime === undefined
@@ -17,7 +17,7 @@ const canMount = isRoot && spawnSync('unshare', ['-m', 'true']).status === 0
 function start (t, args, command = process.execPath, before = [], options = {}) {
   const program = command === process.execPath ? [...before, CAPTURES, ...args] : [...before, ...args]
   const child = fork(program[0], program.slice(1), { execPath: command, execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'], ...options })
-  t.after(() => child.kill('SIGKILL'))
+  endAfter(t, child)
   const shadows = () => childrenOf(child.pid).filter((pid) => nameOf(pid).startsWith('leakprobe-shado'))
   return {
     child,

@@ -7,13 +7,13 @@ const { fork } = require('node:child_process')
 const { once } = require('node:events')
 const path = require('node:path')
 const test = require('node:test')
-const { makeDirectory } = require('./helper.js')
+const { endAfter, makeDirectory } = require('./helper.js')
 
 const CYCLES = 200
 
 test('200 starts and stops under load keep heap, memory, descriptors, threads and listeners flat', { timeout: 120_000, skip: process.platform !== 'linux' }, async (t) => {
   // The young generation is kept from growing: it would take more memory than what is looked for.
-  const child = fork(path.join(__dirname, 'fixtures', 'cycles.js'), [makeDirectory(t), CYCLES], { execArgv: ['--max-semi-space-size=1'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = endAfter(t, fork(path.join(__dirname, 'fixtures', 'cycles.js'), [makeDirectory(t), CYCLES], { execArgv: ['--max-semi-space-size=1'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
   const [{ before, after, seen }] = await once(child, 'message')
 
   assert.ok(seen >= CYCLES, `requests were recorded in ${seen} of ${CYCLES} cycles`)

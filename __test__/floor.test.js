@@ -6,14 +6,14 @@ const { once } = require('node:events')
 const path = require('node:path')
 const v8 = require('node:v8')
 const { test } = require('node:test')
-const { makeDirectory, startProbe } = require('./helper.js')
+const { endAfter, makeDirectory, startProbe } = require('./helper.js')
 
 const skip = process.platform !== 'linux' || process.report.getReport().header.glibcVersionRuntime === undefined
 const FLOOR = path.join(__dirname, 'fixtures', 'floor.js')
 
 test('the floor of a shadow is the floor of the process, within one per cent', { skip, timeout: 60_000 }, async (t) => {
   const child = fork(FLOOR, [makeDirectory(t)], { execArgv: ['--expose-gc'] })
-  t.after(() => child.kill('SIGKILL'))
+  endAfter(t, child)
 
   const [{ shadow, floor, here }] = await once(child, 'message')
 

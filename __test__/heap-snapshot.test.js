@@ -7,14 +7,14 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { test } = require('node:test')
 const zlib = require('node:zlib')
-const { makeDirectory } = require('./helper.js')
+const { endAfter, makeDirectory } = require('./helper.js')
 
 const skip = process.platform !== 'linux' || process.report.getReport().header.glibcVersionRuntime === undefined
 const TWICE = path.join(__dirname, 'fixtures', 'twice.js')
 
 test('a heap snapshot by a shadow keeps the rules of the format, and has the classes of one in process', { skip, timeout: 120_000 }, async (t) => {
   const child = fork(TWICE, [makeDirectory(t)])
-  t.after(() => child.kill('SIGKILL'))
+  endAfter(t, child)
 
   const [{ byShadow, inProcess }] = await once(child, 'message')
   const shadow = JSON.parse(zlib.gunzipSync(fs.readFileSync(byShadow)))

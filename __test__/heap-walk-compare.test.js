@@ -10,7 +10,7 @@ const path = require('node:path')
 const { spawnSync } = require('node:child_process')
 const { test } = require('node:test')
 const zlib = require('node:zlib')
-const { makeDirectory } = require('./helper.js')
+const { endAfter, makeDirectory } = require('./helper.js')
 
 const KINDS = path.join(__dirname, 'fixtures', 'kinds.js')
 const CAPTURES = path.join(__dirname, 'fixtures', 'captures.js')
@@ -23,7 +23,7 @@ const RENAMED = '_ZN2v88internal26CombinedHeapObjectIterator4NextEv'
 
 test('classes and bytes are those of a heap snapshot of the same shadow', { skip, timeout: 120_000 }, async (t) => {
   const child = fork(KINDS, [makeDirectory(t)], { execArgv: [] })
-  t.after(() => child.kill('SIGKILL'))
+  endAfter(t, child)
   const [{ incident, planted }] = await once(child, 'message')
   assert.equal(incident.walk?.state, 'answered', JSON.stringify(incident.walk ?? incident.shadow))
   assert.equal(incident.heapSnapshot.state, 'written', JSON.stringify(incident.heapSnapshot))
@@ -84,7 +84,7 @@ test('a stripped binary is walked where its functions are exported, and refused 
 
 async function capture (t, execPath) {
   const child = fork(CAPTURES, [makeDirectory(t)], { execPath, execArgv: [] })
-  t.after(() => child.kill('SIGKILL'))
+  endAfter(t, child)
   await once(child, 'message')
   child.send({ capture: { floor: true } })
   const [answer] = await once(child, 'message')

@@ -8,7 +8,7 @@ const path = require('node:path')
 const { test } = require('node:test')
 const { fork } = require('node:child_process')
 const { once } = require('node:events')
-const { makeDirectory, startProbe } = require('./helper.js')
+const { endAfter, makeDirectory, startProbe } = require('./helper.js')
 
 const WALKED = path.join(__dirname, 'fixtures', 'walked.js')
 const skip = process.platform !== 'linux' || process.arch !== 'x64' || process.report.getReport().header.glibcVersionRuntime === undefined
@@ -16,7 +16,7 @@ const skip = process.platform !== 'linux' || process.arch !== 'x64' || process.r
 /** Runs the fixture; what its two walks found. */
 async function walk (t, env = {}) {
   const child = fork(WALKED, [makeDirectory(t)], { execArgv: [], env: { ...process.env, ...env } })
-  t.after(() => child.kill('SIGKILL'))
+  endAfter(t, child)
   const [told] = await once(child, 'message')
   return told
 }

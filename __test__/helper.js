@@ -15,26 +15,57 @@ const DEADLINE_MS = 15_000
 // Odd, and of another source than the tests' own timers, so that it is not among those a probe counts.
 const POLL_MS = 6
 
+const cleanups = new WeakMap()
+
+/** Runs `undo` after the test: the last one first, each one also after another has failed. */
+function cleanup (t, undo) {
+  const known = cleanups.get(t)
+  if (known !== undefined) return known.push(undo)
+  const undos = [undo]
+  cleanups.set(t, undos)
+  t.after(async () => {
+    const errors = []
+    for (const undo of undos.reverse()) {
+      try {
+        await undo()
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (errors.length > 0) throw errors.length === 1 ? errors[0] : new AggregateError(errors)
+  })
+}
+
+/** Kills the child after the test, and waits until it has ended: a child that lives on keeps its test file from ending. */
+function endAfter (t, child) {
+  const ended = new Promise((resolve) => child.once('exit', resolve).once('error', resolve))
+  cleanup(t, () => {
+    child.kill('SIGKILL')
+    return ended
+  })
+  return child
+}
+
 /** Starts a probe that writes below a fresh directory; both are gone after the test. */
 function startProbe (t, options = {}) {
   const directory = makeDirectory(t)
   const probe = start({ directory, service: 'test', preset: 'test', floors: 'natural', tickMs: 20, triggers: false, ...options })
-  t.after(() => probe.stop())
+  cleanup(t, () => probe.stop())
   return probe
 }
 
 /** A fresh directory, removed after the test. */
 function makeDirectory (t) {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'leakprobe-test-'))
-  // A process that was just killed may still make files.
-  t.after(() => fs.rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }))
+  // What a killed process had started may still make files.
+  cleanup(t, () => fs.rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }))
   return directory
 }
 
 /** Listens on a free port; returns it. Connections are closed after the test. */
 async function listen (t, server) {
   await new Promise((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve))
-  t.after(() => {
+  cleanup(t, () => {
     server.closeAllConnections?.()
     return new Promise((resolve) => server.close(resolve))
   })
@@ -100,4 +131,4 @@ function isDeepEqual (a, b) {
   }
 }
 
-module.exports = { startProbe, makeDirectory, listen, request, until, counts, countsAre, routeOf }
+module.exports = { cleanup, endAfter, startProbe, makeDirectory, listen, request, until, counts, countsAre, routeOf }

@@ -7,7 +7,7 @@ const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { pathToFileURL } = require('node:url')
 const { test } = require('node:test')
-const { makeDirectory, request, until } = require('./helper')
+const { endAfter, makeDirectory, request, until } = require('./helper.js')
 
 const ROOT = path.join(__dirname, '..')
 const REGISTER = path.join(ROOT, 'register.js')
@@ -18,7 +18,7 @@ async function run (t, args, { env = {}, cwd = makeDirectory(t), script = SERVER
   const child = spawn(process.execPath, [...args, script], {
     cwd, env: { ...process.env, LEAKPROBE_DIRECTORY: path.join(cwd, 'evidence'), LEAKPROBE_PRESET: 'test', ...env }, stdio: ['ignore', 'pipe', 'pipe']
   })
-  t.after(() => child.kill('SIGKILL'))
+  endAfter(t, child)
   const seen = { child, stdout: '', stderr: '', closed: once(child, 'close') }
   child.stdout.on('data', (chunk) => { seen.stdout += chunk })
   child.stderr.on('data', (chunk) => { seen.stderr += chunk })

@@ -7,7 +7,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { test } = require('node:test')
 const { CAPTURES, isRoot, skip, start } = require('./captured-app.js')
-const { makeDirectory } = require('./helper.js')
+const { cleanup, makeDirectory } = require('./helper.js')
 
 const MB = 1024 * 1024
 const LIMIT = 512 * MB
@@ -111,10 +111,10 @@ function assertOneShadow ({ attempts, retriedBecause }) {
 async function startInGroup (t, objects, references = 0, environment = {}) {
   const group = fs.mkdtempSync(path.join(groups.root, 'leakprobe-test-'))
   fs.writeFileSync(path.join(group, groups.limit), `${LIMIT}`)
+  cleanup(t, () => removeGroup(group))
   const script = 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"'
   const args = [script, 'sh', group, process.execPath, CAPTURES, makeDirectory(t), `${objects}`, `${references}`]
   const app = start(t, args, 'sh', ['-c'], { env: { ...process.env, ...environment } })
-  t.after(() => removeGroup(group))
   await app.ready
   await wait(SECOND_READING_MS)
   const killed = () => Number(/^oom_kill (\d+)/m.exec(fs.readFileSync(path.join(group, groups.events), 'utf8'))?.[1] ?? 0)

@@ -4,7 +4,7 @@ const assert = require('node:assert/strict')
 const { test } = require('node:test')
 const leaks = require('../benchmark/leaks/result.js')
 const { median, summarise, table } = require('../benchmark/request/result.js')
-const { countCargo, countNode } = require('../scripts/test/suite.js')
+const { countCargo, countNode, runSuite } = require('../scripts/test/suite.js')
 
 test('cargo summaries are added up over all test binaries', () => {
   const output = [
@@ -24,6 +24,15 @@ test('a cancelled JavaScript test counts as failed', () => {
 
 test('a runner that printed no summary counts nothing', () => {
   assert.deepEqual(countNode('segmentation fault'), { passed: 0, failed: 0, skipped: 0 })
+})
+
+test('what a runner leaves running ends with it, and a runner that never ends has failed', { skip: process.platform === 'win32' }, async () => {
+  const show = () => {}
+  const left = await runSuite({ name: 'left', command: 'sh', args: ['-c', 'sleep 600 & echo "ℹ pass 1"'], cwd: __dirname, summary: 'node', show })
+  const endless = await runSuite({ name: 'endless', command: 'sh', args: ['-c', 'echo "ℹ pass 1"; sleep 600'], cwd: __dirname, summary: 'node', limitMs: 200, show })
+
+  assert.deepEqual([left.passed, left.failed], [1, 0])
+  assert.deepEqual([endless.passed, endless.failed], [1, 1])
 })
 
 test('the median of an even number of values lies between the middle two', () => {

@@ -7,7 +7,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { test } = require('node:test')
 const zlib = require('node:zlib')
-const { makeDirectory, request } = require('./helper.js')
+const { endAfter, makeDirectory, request, until } = require('./helper.js')
 
 const skip = process.platform !== 'linux' || process.report.getReport().header.glibcVersionRuntime === undefined
 const STUCK = path.join(__dirname, 'fixtures', 'stuck.js')
@@ -82,7 +82,7 @@ test('at the heap limit there is an incident with stack and heap snapshot, and t
 async function server (t, heapSnapshot, execArgv = []) {
   const directory = makeDirectory(t)
   const child = fork(STUCK, [directory, heapSnapshot], { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  t.after(() => child.kill('SIGKILL'))
+  endAfter(t, child)
   const [{ port }] = await once(child, 'message')
   return { child, directory, port }
 }
@@ -90,11 +90,9 @@ async function server (t, heapSnapshot, execArgv = []) {
 /** The incident, once nothing in it is pending. */
 async function complete (directory, name = 'stalled') {
   const incidents = path.join(directory, 'test', 'incidents')
-  for (;;) {
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    const found = fs.existsSync(incidents) ? fs.readdirSync(incidents).filter((entry) => !entry.startsWith('.') && entry.includes(`-${name}-`)) : []
-    if (found.length === 0) continue
-    const incident = JSON.parse(fs.readFileSync(path.join(incidents, found[0], 'incident.json')))
-    if (incident.heapSnapshot.state !== 'pending' && incident.shadow.state !== 'pending') return incident
-  }
+  return await until(() => {
+    const found = fs.readdirSync(incidents).find((entry) => !entry.startsWith('.') && entry.includes(`-${name}-`))
+    const incident = JSON.parse(fs.readFileSync(path.join(incidents, found, 'incident.json')))
+    return incident.heapSnapshot.state !== 'pending' && incident.shadow.state !== 'pending' && incident
+  }, `the incident ${name} is complete`, 100_000)
 }

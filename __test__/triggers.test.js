@@ -9,7 +9,7 @@ const fs = require('node:fs')
 const http = require('node:http')
 const path = require('node:path')
 const test = require('node:test')
-const { startProbe, makeDirectory, listen, request, until } = require('./helper.js')
+const { endAfter, listen, makeDirectory, request, startProbe, until } = require('./helper.js')
 
 const limits = { forMs: 0, warmUpMs: 0, cooldownMs: 600_000, maxPerHour: 10 }
 
@@ -111,7 +111,7 @@ test('a heap near its limit trips, and a heap snapshot that would take too long 
 test('a stalled event loop is on disk while it is still stalled', { timeout: 60_000 }, async (t) => {
   const directory = makeDirectory(t)
   const child = fork(path.join(__dirname, 'fixtures', 'stall.js'), [directory], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  t.after(() => child.kill('SIGKILL'))
+  endAfter(t, child)
   const [{ port }] = await once(child, 'message')
   const blocked = request(port, '/block').catch(() => 'never answered')
 
@@ -129,7 +129,7 @@ test('a stalled event loop is on disk while it is still stalled', { timeout: 60_
 test('an event loop that waits in a system call is told from one that computes', { timeout: 60_000 }, async (t) => {
   const directory = makeDirectory(t)
   const child = fork(path.join(__dirname, 'fixtures', 'stall.js'), [directory], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  t.after(() => child.kill('SIGKILL'))
+  endAfter(t, child)
   const [{ port }] = await once(child, 'message')
   const blocked = request(port, '/wait').catch(() => 'never answered')
 

@@ -3,11 +3,10 @@
 // A server of fixtures/verdict.js in a process of its own under load, and the report that it keeps current.
 
 const { spawn } = require('node:child_process')
-const { once } = require('node:events')
 const fs = require('node:fs')
 const http = require('node:http')
 const path = require('node:path')
-const { makeDirectory } = require('./helper.js')
+const { endAfter, makeDirectory } = require('./helper.js')
 
 const SERVER = path.join(__dirname, 'fixtures', 'verdict.js')
 const REGISTER = path.join(__dirname, '..', 'register.js')
@@ -23,8 +22,7 @@ async function verdict (t, scenario, weights, enough, { atMostMs = 60_000, envir
   const file = path.join(directory, 'report.json')
   const env = { ...process.env, LEAKPROBE_PRESET: 'test', LEAKPROBE_DIRECTORY: directory, LEAKPROBE_REPORT_FILE: file, ...environment }
   const server = spawn(process.execPath, ['--require', REGISTER, SERVER, scenario], { env, stdio: ['ignore', 'pipe', 'inherit'] })
-  const closed = once(server, 'close')
-  t.after(() => server.kill('SIGKILL'))
+  endAfter(t, server)
   const port = Number(await new Promise((resolve) => server.stdout.once('data', resolve)))
   const agent = new http.Agent({ keepAlive: true, maxSockets: CLIENTS })
   t.after(() => agent.destroy())
@@ -37,9 +35,6 @@ async function verdict (t, scenario, weights, enough, { atMostMs = 60_000, envir
     await phase(port, agent, names, mix, random)
     report = read(file) ?? report
   } while (performance.now() < end && !(report !== undefined && enough(report)))
-  // Its directory is removed next: nobody may write there any more.
-  server.kill('SIGKILL')
-  await closed
   return report
 }
 

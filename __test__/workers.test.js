@@ -7,7 +7,7 @@ const { once } = require('node:events')
 const path = require('node:path')
 const { test } = require('node:test')
 const { Worker } = require('node:worker_threads')
-const { makeDirectory, startProbe } = require('./helper.js')
+const { cleanup, makeDirectory, startProbe } = require('./helper.js')
 
 const skip = process.platform !== 'linux' || process.report.getReport().header.glibcVersionRuntime === undefined
 const INDEX = JSON.stringify(path.join(__dirname, '..', 'index.js'))
@@ -48,7 +48,7 @@ test('a probe inside a worker is refused with its reason', { skip, timeout: 60_0
 /** A worker that runs `code`, after its first message, and that message. */
 async function worker (t, code) {
   const worker = new Worker(code, { eval: true })
-  t.after(() => worker.terminate())
+  cleanup(t, () => worker.terminate())
   const [message] = await once(worker, 'message')
   return [worker, message]
 }

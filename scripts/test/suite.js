@@ -4,26 +4,32 @@
 
 const { spawn } = require('node:child_process')
 
+const LIMIT_MS = 20 * 60_000
+
 /**
- * @param {{ name: string, command: string, args: string[], cwd: string, summary: 'cargo' | 'node' }} suite
+ * A suite that is not through after 20 minutes is ended with all that it has started, and has failed.
+ *
+ * @param {{ name: string, command: string, args: string[], cwd: string, summary: 'cargo' | 'node', limitMs?: number, show?: (text: string) => void }} suite
  * @returns {Promise<{ name: string, passed: number, failed: number, skipped: number, seconds: number }>}
  */
-function runSuite ({ name, command, args, cwd, summary }) {
-  process.stdout.write(`\n── ${name} ──\n`)
+function runSuite ({ name, command, args, cwd, summary, limitMs = LIMIT_MS, show = (text) => process.stdout.write(text) }) {
+  show(`\n── ${name} ──\n`)
   const started = Date.now()
-  const child = spawn(command, args, { cwd, env: environment(), stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(command, args, { cwd, env: environment(), stdio: ['ignore', 'pipe', 'inherit'], detached: true })
+  const release = endsWithItsGroup(child, limitMs)
   let output = ''
   child.stdout.setEncoding('utf8')
   child.stdout.on('data', (text) => {
     output += text
-    process.stdout.write(text)
+    show(text)
   })
   return new Promise((resolve) => {
     const end = (code, problem) => {
+      release()
       const counts = summary === 'cargo' ? countCargo(output) : countNode(output)
       // A runner that fails without naming a test has failed all the same.
       if (code !== 0 && counts.failed === 0) {
-        process.stdout.write(`${name}: ${problem}\n`)
+        show(`${name}: ${problem}\n`)
         counts.failed = 1
       }
       resolve({ name, ...counts, seconds: Math.round((Date.now() - started) / 1000) })
@@ -31,6 +37,28 @@ function runSuite ({ name, command, args, cwd, summary }) {
     child.once('error', (error) => end(1, error.message))
     child.once('close', (code, signal) => end(code, `${command} ended with ${signal ?? `code ${code}`}`))
   })
+}
+
+// The runner leads a process group of its own, so that nothing of what its tests have started outlives it.
+function endsWithItsGroup (child, limitMs) {
+  const kill = (signal) => {
+    try {
+      process.kill(-child.pid, signal)
+    } catch {} // it has ended
+  }
+  const signals = ['SIGINT', 'SIGTERM']
+  const forward = (signal) => {
+    kill(signal)
+    process.exit(1)
+  }
+  for (const signal of signals) process.on(signal, forward)
+  const timer = setTimeout(() => kill('SIGKILL'), limitMs)
+  // Whatever its tests left behind would keep its output open.
+  child.once('exit', () => kill('SIGKILL'))
+  return () => {
+    clearTimeout(timer)
+    for (const signal of signals) process.off(signal, forward)
+  }
 }
 
 // Settings of the shell must not change what is tested; a test runner inside a test runner would report to the outer one.
