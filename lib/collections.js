@@ -12,12 +12,12 @@ const KINDS = new Map([
   [constants.NODE_PERFORMANCE_GC_WEAKCB, 3]
 ])
 
-/** Tells `gc(kind, pauseMs)` of every collection until the returned function is called. */
-function watchCollections ({ hot, writeHeap }) {
-  const observer = new PerformanceObserver((list) => {
+/** Tells `gc(kind, pauseMs)` of every collection until the returned function is called. `guard`: lib/guard.js's. */
+function watchCollections ({ hot, writeHeap, guard }) {
+  const observer = new PerformanceObserver(guard('gc', (list) => {
     if (writeHeap !== undefined) writeHeap()
     for (const entry of list.getEntries()) hot.gc(KINDS.get(entry.detail?.kind) ?? 0, entry.duration)
-  })
+  }, () => observer.disconnect()))
   observer.observe({ entryTypes: ['gc'] })
   return () => observer.disconnect()
 }

@@ -12,9 +12,9 @@ const { setInterval, clearInterval } = timers
 
 /**
  * Collects while `wanted()`, until the returned function is called. `requests.started` says whether traffic came;
- * `collected()` is called right after each floor.
+ * `collected()` is called right after each floor; `guard`: lib/guard.js's.
  */
-function forceFloors ({ requests, wanted, addPause, collected, floorIntervalMs, floorPauseShare }) {
+function forceFloors ({ guard, requests, wanted, addPause, collected, floorIntervalMs, floorPauseShare }) {
   let collect
   let seen = requests.started
   let notBefore = 0
@@ -33,9 +33,10 @@ function forceFloors ({ requests, wanted, addPause, collected, floorIntervalMs, 
     addPause(pauseMs)
   }
 
-  const interval = setInterval(floor, floorIntervalMs)
+  const stop = () => clearInterval(interval)
+  const interval = setInterval(guard('floors', floor, stop), floorIntervalMs)
   interval.unref()
-  return () => clearInterval(interval)
+  return stop
 }
 
 // The flag only decides whether contexts made while it is set get a `gc`, so it is put back at once.

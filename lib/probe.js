@@ -17,7 +17,8 @@ const { watchTimers } = require('./timers')
 const { startTick } = require('./tick')
 const { forceFloors } = require('./floors')
 const { Captures } = require('./captures')
-const { Readings } = require('./readings')
+const { createGuard } = require('./guard')
+const { arrayBufferBytes, Readings } = require('./readings')
 const { WatchedRequests } = require('./watched')
 const { Witnesses } = require('./witnesses')
 const { createRoutes } = require('./routes')
@@ -146,7 +147,8 @@ class Probe extends EventEmitter {
 
     const routes = this.#routes = createRoutes({ options, intern: (name) => native.route(name), setCapability: state('routes') })
     this.#undo.push(() => routes.stop())
-    const upgrades = watchUpgrades({ hot, writeHeap, routes, onServer: () => routes.serverSeen() })
+    const guard = createGuard({ setCapability: (...capability) => native.setCapability(...capability), failed: (error) => this.#tellError(error) })
+    const upgrades = watchUpgrades({ hot, writeHeap, routes, guard, onServer: () => routes.serverSeen() })
     this.#undo.push(() => upgrades.stop())
     const requests = watchRequests({
       hot,
@@ -154,11 +156,12 @@ class Probe extends EventEmitter {
       routes,
       watched,
       onServer: (server) => upgrades.watch(server),
-      addCost: (ns, count) => native.addCost(ns, count)
+      addCost: (ns, count) => native.addCost(ns, count),
+      guard
     })
     this.#undo.push(() => requests.stop())
 
-    if (!native.gcNative) this.#undo.push(watchCollections({ hot, writeHeap }))
+    if (!native.gcNative) this.#undo.push(watchCollections({ hot, writeHeap, guard }))
 
     const witnesses = this.#witnesses = new Witnesses({ native, preset: options.preset, without })
     this.#undo.push(() => witnesses.stop())
@@ -174,16 +177,17 @@ class Probe extends EventEmitter {
 
     const timers = watchTimers({ state: state('timers'), hooks: !without('timer-hooks'), sites: witnesses.timerSites })
     this.#undo.push(() => timers.stop())
-    this.#undo.push(startTick({ hot, writeHeap, tickMs: options.tickMs, listeners, timers, readings, witnesses }))
+    this.#undo.push(startTick({ hot, writeHeap, tickMs: options.tickMs, listeners, timers, readings, witnesses, guard }))
 
     // Whether shadows can be asked is known to the addon only, and later: so the way is looked up at each turn.
     if (options.floors === 'forced' || (options.preset === 'test' && options.floors !== 'natural')) {
       const { floorIntervalMs, floorPauseShare } = options
       this.#undo.push(forceFloors({
+        guard,
         requests,
         wanted: () => native.forcesFloors,
         addPause: (ms) => native.addPause(ms),
-        collected: () => native.forcedFloor(process.memoryUsage().arrayBuffers, Uint32Array.from(watched.count().flat())),
+        collected: () => native.forcedFloor(arrayBufferBytes(), Uint32Array.from(watched.count().flat())),
         floorIntervalMs,
         floorPauseShare
       }))
@@ -225,9 +229,13 @@ class Probe extends EventEmitter {
       this.#captures.seen(value)
       incidents.publish(value)
       this.emit('incident', value)
-    } else if (kind === 'error' && this.listenerCount('error') > 0) {
-      this.emit('error', fromNative(new Error(json)))
+    } else if (kind === 'error') {
+      this.#tellError(fromNative(new Error(json)))
     }
+  }
+
+  #tellError (error) {
+    if (this.listenerCount('error') > 0) this.emit('error', error)
   }
 
   #stop () {

@@ -19,7 +19,7 @@ const getActiveResourcesInfo = process.getActiveResourcesInfo
 const NO_HANDLE = /^(?:Timeout|Immediate)$|Req/
 
 class Readings {
-  #arrayBuffers = new Paced(() => memoryUsage().arrayBuffers)
+  #arrayBuffers = new Paced(arrayBufferBytes)
   #handles = new Paced(() => this.#countHandles())
   #globalKeys = new Paced(() => ownKeys(globalThis).length)
   #byType = {}
@@ -49,6 +49,15 @@ class Readings {
   }
 }
 
+/** Bytes of array buffers and Buffers; -1 where they cannot be read: Node reads the resident set with them, from /proc. */
+function arrayBufferBytes () {
+  try {
+    return memoryUsage().arrayBuffers
+  } catch {
+    return NOT_READ
+  }
+}
+
 class Paced {
   #number
   #next = 0
@@ -69,4 +78,4 @@ class Paced {
   }
 }
 
-module.exports = { Readings, NOT_READ }
+module.exports = { Readings, arrayBufferBytes, NOT_READ }

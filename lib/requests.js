@@ -25,9 +25,9 @@ const { on, removeListener } = EventEmitter.prototype
  * Watches requests until `stop()`.
  * `hot`: the addon's functions; `writeHeap`: to be called before them, undefined where they read the heap themselves;
  * `routes.idOf(request, status)`: id of a request's route; `onServer(server)`: the server of each connection, when its
- * first request comes; `watched.ended(request, route)`: each request that was answered.
+ * first request comes; `watched.ended(request, route)`: each request that was answered; `guard`: lib/guard.js's.
  */
-function watchRequests ({ hot, writeHeap, routes, watched, onServer, addCost }) {
+function watchRequests ({ hot, writeHeap, routes, watched, onServer, addCost, guard }) {
   const { begin, finish } = hot
   const connections = new Set()
   let started = 0
@@ -61,16 +61,16 @@ function watchRequests ({ hot, writeHeap, routes, watched, onServer, addCost }) 
     watched.ended(request, route)
   }
 
-  function onStart (message) {
+  const onStart = guard('requests', (message) => {
     if ((++started & (SAMPLE - 1)) !== 0) return start(message)
     const clock = performance.now()
     const before = performance.now()
     start(message)
     startNs += cost(clock, before)
     startsTimed++
-  }
+  }, stop)
 
-  function onFinish (message) {
+  const onFinish = guard('requests', (message) => {
     if ((++ended & (SAMPLE - 1)) !== 0) return end(message)
     const clock = performance.now()
     const before = performance.now()
@@ -79,7 +79,7 @@ function watchRequests ({ hot, writeHeap, routes, watched, onServer, addCost }) 
     if (startsTimed === 0) return
     addCost(Math.max(0, startNs / startsTimed + endNs), 1)
     startNs = startsTimed = 0
-  }
+  }, stop)
 
   function adopt (socket, server) {
     socket[kOpen] = null
@@ -88,7 +88,7 @@ function watchRequests ({ hot, writeHeap, routes, watched, onServer, addCost }) 
     onServer(server)
   }
 
-  function onClose () {
+  const onClose = guard('requests', function () {
     connections.delete(this)
     for (let request = this[kOpen]; request; request = request[kOlder]) {
       const handle = request[kHandle]
@@ -97,6 +97,17 @@ function watchRequests ({ hot, writeHeap, routes, watched, onServer, addCost }) 
       finish(handle, routes.idOf(request, 0), 0, ABORTED)
     }
     this[kOpen] = null
+  }, stop)
+
+  function stop () {
+    channels.unsubscribe('http.server.request.start', onStart)
+    channels.unsubscribe('http.server.response.finish', onFinish)
+    for (const socket of connections) {
+      removeListener.call(socket, 'close', onClose)
+      for (let request = socket[kOpen]; request; request = request[kOlder]) request[kHandle] = ENDED
+      socket[kOpen] = undefined
+    }
+    connections.clear()
   }
 
   channels.subscribe('http.server.request.start', onStart)
@@ -105,16 +116,7 @@ function watchRequests ({ hot, writeHeap, routes, watched, onServer, addCost }) 
   return {
     /** Requests started since the watching began. */
     get started () { return started },
-    stop () {
-      channels.unsubscribe('http.server.request.start', onStart)
-      channels.unsubscribe('http.server.response.finish', onFinish)
-      for (const socket of connections) {
-        removeListener.call(socket, 'close', onClose)
-        for (let request = socket[kOpen]; request; request = request[kOlder]) request[kHandle] = ENDED
-        socket[kOpen] = undefined
-      }
-      connections.clear()
-    }
+    stop
   }
 }
 

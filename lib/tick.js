@@ -13,9 +13,9 @@ const { setInterval, clearInterval } = timers
 
 /**
  * Beats until the returned function is called. `listeners` and `timers` have `count()`, or are undefined; `readings` is
- * lib/readings.js's, `witnesses` lib/witnesses.js's.
+ * lib/readings.js's, `witnesses` lib/witnesses.js's, `guard` lib/guard.js's.
  */
-function startTick ({ hot, writeHeap, tickMs, listeners, timers, readings, witnesses }) {
+function startTick ({ hot, writeHeap, tickMs, listeners, timers, readings, witnesses, guard }) {
   function beat () {
     if (writeHeap !== undefined) writeHeap()
     hot.tick(
@@ -27,9 +27,10 @@ function startTick ({ hot, writeHeap, tickMs, listeners, timers, readings, witne
     )
     witnesses.tick()
   }
-  const interval = setInterval(beat, tickMs)
+  const stop = () => clearInterval(interval)
+  const interval = setInterval(guard('tick', beat, stop), tickMs)
   interval.unref()
-  return () => clearInterval(interval)
+  return stop
 }
 
 module.exports = { startTick }

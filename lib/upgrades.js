@@ -14,15 +14,15 @@ const EVENTS = ['upgrade', 'connect']
 
 const { on, removeListener } = EventEmitter.prototype
 
-/** Counts upgrades of every server that accepts a connection from now on, until `stop()`. `onServer(server)`: a new one. */
-function watchUpgrades ({ hot, writeHeap, routes, onServer }) {
+/** Counts upgrades of every server that accepts a connection from now on, until `stop()`. `onServer(server)`: a new one; `guard`: lib/guard.js's. */
+function watchUpgrades ({ hot, writeHeap, routes, onServer, guard }) {
   let servers = []
   let pruneAt = 64
 
-  function onUpgrade (request) {
+  const onUpgrade = guard('upgrades', (request) => {
     if (writeHeap !== undefined) writeHeap()
     hot.finish(hot.begin(), routes.idOf(request, SWITCHING_PROTOCOLS), SWITCHING_PROTOCOLS, UPGRADED)
-  }
+  }, stop)
 
   function onNewListener (event, listener) {
     if (EVENTS.includes(event) && listener !== onUpgrade && !this.listeners(event).includes(onUpgrade)) on.call(this, event, onUpgrade)
@@ -34,10 +34,10 @@ function watchUpgrades ({ hot, writeHeap, routes, onServer }) {
     if (left.length === 1 && left[0] === onUpgrade) removeListener.call(this, event, onUpgrade)
   }
 
-  function onConnection ({ socket }) {
+  const onConnection = guard('upgrades', ({ socket }) => {
     const server = socket.server
     if (server && server[kWatched] !== onUpgrade) watch(server)
-  }
+  }, stop)
 
   function watch (server) {
     // Plain net servers have no such events.
@@ -56,6 +56,19 @@ function watchUpgrades ({ hot, writeHeap, routes, onServer }) {
     onServer(server)
   }
 
+  function stop () {
+    channels.unsubscribe('net.server.socket', onConnection)
+    for (const known of servers) {
+      const server = known.deref()
+      if (server === undefined) continue
+      removeListener.call(server, 'newListener', onNewListener)
+      removeListener.call(server, 'removeListener', onRemoveListener)
+      for (const event of EVENTS) removeListener.call(server, event, onUpgrade)
+      delete server[kWatched]
+    }
+    servers = []
+  }
+
   channels.subscribe('net.server.socket', onConnection)
 
   return {
@@ -63,18 +76,7 @@ function watchUpgrades ({ hot, writeHeap, routes, onServer }) {
     watch (server) {
       if (server && server[kWatched] !== onUpgrade) watch(server)
     },
-    stop () {
-      channels.unsubscribe('net.server.socket', onConnection)
-      for (const known of servers) {
-        const server = known.deref()
-        if (server === undefined) continue
-        removeListener.call(server, 'newListener', onNewListener)
-        removeListener.call(server, 'removeListener', onRemoveListener)
-        for (const event of EVENTS) removeListener.call(server, event, onUpgrade)
-        delete server[kWatched]
-      }
-      servers = []
-    }
+    stop
   }
 }
 
