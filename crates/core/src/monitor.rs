@@ -183,7 +183,7 @@ impl Monitor {
         if let Some(windows) = self.windows.get_mut(index) {
             windows.record(record);
         }
-        self.attribution.finished(record.route);
+        self.attribution.finished(record.route, record.ended);
         self.slowdowns.finished(record);
         self.planner.finished(record.route);
     }

@@ -107,7 +107,7 @@ fn cost() {
     for (second, id) in (1..=130_u64).zip(0..) {
         for route in 1..=500 {
             let count = random.below(20);
-            (0..count).for_each(|_| attribution.finished(RouteId(route)));
+            (0..count).for_each(|_| attribution.finished(RouteId(route), Nanos::from_ms(second * 1_000)));
             if [3, 70, 300].contains(&route) {
                 heap += 2_000.0 * f64::from(u32::try_from(count).unwrap_or(0));
             }

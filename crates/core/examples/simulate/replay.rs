@@ -28,7 +28,10 @@ pub(crate) fn replay(file: &str) {
             ended.resize(ended.len().max(route + 1), 0);
             let count = count.as_u64().unwrap_or(0);
             for _ in ended[route]..count {
-                attribution.finished(RouteId(u16::try_from(route).unwrap_or(0)));
+                attribution.finished(
+                    RouteId(u16::try_from(route).unwrap_or(0)),
+                    Nanos(row.get("at").and_then(serde_json::Value::as_u64).unwrap_or(0)),
+                );
             }
             ended[route] = count;
         }

@@ -8,6 +8,7 @@ mod judge;
 mod kind;
 mod leak;
 mod regression;
+mod requests;
 mod resource;
 mod timeline;
 mod witness;
@@ -17,12 +18,13 @@ pub use kind::Kind;
 pub use regression::Share;
 pub use resource::Resource;
 
-use crate::event::{GcKind, GcRecord, Mark, RouteId, SiteCount, TickReading};
+use crate::event::{GcKind, GcRecord, Mark, Nanos, RouteId, SiteCount, TickReading};
 use crate::observation::{Census, Floor, ForcedFloor, ProcessCounts, SiteInfo};
 use crate::report::Estimate;
 use regression::Observations;
+use requests::{Counts, Requests};
 use std::collections::VecDeque;
-use timeline::{Counts, Point, Timeline};
+use timeline::{Point, Timeline};
 use witness::{Holders, Sites, WatchedRequests};
 
 /// Ticks come four times a second; growth of counts is looked at once a second at most.
@@ -47,7 +49,7 @@ struct OpenMark {
 /// The observations of all resources.
 #[derive(Debug)]
 pub struct Attribution {
-    finished: Vec<u32>,
+    requests: Requests,
     marks: VecDeque<OpenMark>,
     /// What shadows counted, or the second of two collections in a row.
     exact: Timeline,
@@ -71,7 +73,7 @@ impl Attribution {
     /// makes most garbage: such floors blamed healthy routes.
     pub fn new(started_ns: u64, warm_up_until_ns: u64, forced_floors: bool) -> Self {
         Self {
-            finished: Vec::new(),
+            requests: Requests::default(),
             marks: VecDeque::new(),
             exact: Timeline::new(started_ns, FLOOR_GAP_NS),
             natural: Timeline::new(started_ns, FLOOR_GAP_NS),
@@ -91,14 +93,8 @@ impl Attribution {
     }
 
     /// A request of this route ended.
-    pub fn finished(&mut self, route: RouteId) {
-        let index = usize::from(route.0);
-        if self.finished.len() <= index {
-            self.finished.resize(index + 1, 0);
-        }
-        if let Some(count) = self.finished.get_mut(index) {
-            *count = count.wrapping_add(1);
-        }
+    pub fn finished(&mut self, route: RouteId, at: Nanos) {
+        self.requests.ended(route, at.0);
     }
 
     /// A collection; only a major one is a floor.
@@ -113,7 +109,7 @@ impl Attribution {
             return;
         }
         let timeline = if self.forced_floors { &mut self.exact } else { &mut self.natural };
-        if let Some(point) = timeline.at(gc.ended.0, || self.finished.as_slice().into()) {
+        if let Some(point) = timeline.at(gc.ended.0, || self.requests.at(gc.ended.0)) {
             point.set(Resource::Heap, Some(gc.heap_after));
             point.set(Resource::External, Some(gc.external_after));
         }
@@ -166,7 +162,7 @@ impl Attribution {
         if self.marks.len() >= OPEN_MARKS {
             self.marks.pop_front();
         }
-        self.marks.push_back(OpenMark { mark, counts: self.finished.as_slice().into() });
+        self.marks.push_back(OpenMark { mark, counts: self.requests.at(mark.at.0) });
     }
 
     /// What a shadow counted; `false` when its mark is not known.
@@ -232,9 +228,9 @@ impl Attribution {
 
     /// Memory held, bytes.
     pub fn bytes(&self) -> usize {
-        let marks: usize = self.marks.iter().map(|open| open.counts.len() * 4).sum();
+        let marks: usize = self.marks.iter().map(|open| open.counts.bytes()).sum();
         let timelines = [&self.exact, &self.natural, &self.counts];
-        self.finished.capacity() * 4
+        self.requests.bytes()
             + marks
             + timelines.into_iter().map(Timeline::bytes).sum::<usize>()
             + self.holders.bytes()
@@ -245,7 +241,7 @@ impl Attribution {
         if at_ns < self.warm_up_until_ns {
             return None;
         }
-        self.counts.at(at_ns, || self.finished.as_slice().into())
+        self.counts.at(at_ns, || self.requests.at(at_ns))
     }
 
     /// The exact point of an open mark; during the warm-up there is none.

@@ -135,7 +135,7 @@ impl<'a> Observations<'a> {
         let accused: Vec<usize> = (0..routes.len())
             .filter(|column| routes.get(*column).is_some_and(|share| share.chance <= certain))
             .collect();
-        let still = self.chance_beside_recent(&names, &accused).unwrap_or_default();
+        let still = self.chance_beside_held(&names, &accused).unwrap_or_default();
         for (column, chance) in accused.into_iter().zip(still) {
             if let Some(share) = routes.get_mut(column) {
                 share.chance = share.chance.max(chance / STILL_CERTAIN);
@@ -151,30 +151,45 @@ impl<'a> Observations<'a> {
                         .cloned(),
                 )
                 .collect();
-            self.chance_beside_recent(&names, &[0])
+            self.chance_beside_held(&names, &[0])
                 .is_some_and(|still| still.first().is_some_and(|chance| chance / STILL_CERTAIN <= certain))
         });
         Some(Regression { routes, groups, certain })
     }
 
-    /// The chances of those accused when each may also keep something for a while: what its requests of the last interval
-    /// still hold (a short-lived cache, requests in flight, connections) is there at the next reading and gone at the one
-    /// after, and would pass for a leak while its traffic rises.
-    fn chance_beside_recent(&self, names: &[Vec<RouteId>], accused: &[usize]) -> Option<Vec<f64>> {
+    /// The chances of those accused when each may also keep something for a while: what its requests of the last interval,
+    /// or those that ended just before the reading, still hold (a short-lived cache, connections, what is freed only after
+    /// the collection) is there at the next reading and gone at the one after, and would pass for a leak while its traffic rises.
+    fn chance_beside_held(&self, names: &[Vec<RouteId>], accused: &[usize]) -> Option<Vec<f64>> {
         if accused.is_empty() {
             return None;
         }
-        let mut problem = self.problem(names);
+        let problem = self.problem(names);
+        let beside = |held: &dyn Fn(usize) -> Option<Vec<f64>>| {
+            let mut problem = problem.clone();
+            for column in accused {
+                problem.columns.push(held(*column)?);
+            }
+            let fit = Fit::new(&problem)?;
+            Some(accused.iter().map(|column| fit.chance(&[*column])).collect::<Vec<f64>>())
+        };
         let mean = problem.spans.iter().sum::<f64>() / number(self.rows() as u64);
-        for column in accused {
-            let rates = problem.columns.get(*column)?.iter().zip(&problem.spans);
+        let of_interval = |column: usize| {
+            let rates = problem.columns.get(column)?.iter().zip(&problem.spans);
             let recent: Vec<f64> = rates.map(|(count, span)| count / span.max(1e-9) * mean).collect();
             let before = recent.first().into_iter().chain(&recent);
-            let changes = recent.iter().zip(before).map(|(now, before)| now - before).collect();
-            problem.columns.push(changes);
-        }
-        let fit = Fit::new(&problem)?;
-        Some(accused.iter().map(|column| fit.chance(&[*column])).collect())
+            Some(recent.iter().zip(before).map(|(now, before)| now - before).collect())
+        };
+        let just_now = |column: usize| {
+            let routes = names.get(column)?;
+            let weight = |point: &Point| {
+                let each = routes.iter().filter_map(|route| point.counts.recent.get(usize::from(route.0)));
+                each.map(|weight| f64::from(*weight)).sum::<f64>()
+            };
+            Some(self.intervals().map(|((before, _), (after, _))| weight(after) - weight(before)).collect())
+        };
+        let (one, other) = (beside(&of_interval)?, beside(&just_now)?);
+        Some(one.into_iter().zip(other).map(|(one, other)| one.max(other)).collect())
     }
 
     /// What a group of routes keeps that another witness has already convicted: few readings are enough, and all other
@@ -248,7 +263,7 @@ impl<'a> Observations<'a> {
     /// columns are for the busiest, and half for those whose requests go most with the growth (the screening of Fan & Lv,
     /// *Sure independence screening*, 2008).
     fn candidates(&self) -> (Vec<RouteId>, usize) {
-        let routes = self.points.last().map_or(0, |(last, _)| last.counts.len());
+        let routes = self.points.last().map_or(0, |(last, _)| last.counts.ended.len());
         let mut busiest: Vec<(RouteId, u64)> = (0..routes)
             .filter_map(|route| Some(RouteId(u16::try_from(route).ok()?)))
             .map(|route| (route, self.requests(route)))
@@ -292,7 +307,7 @@ impl<'a> Observations<'a> {
         let mut rest: Vec<f64> = self
             .intervals()
             .map(|((before, _), (after, _))| {
-                (0..after.counts.len()).map(|route| f64::from(ended(before, after, route))).sum()
+                (0..after.counts.ended.len()).map(|route| f64::from(ended(before, after, route))).sum()
             })
             .collect();
         let mut columns: Vec<Vec<f64>> = groups.iter().map(|routes| self.column(routes)).collect();
@@ -312,7 +327,7 @@ impl<'a> Observations<'a> {
 
 /// Requests of a route that ended between two points.
 fn ended(before: &Point, after: &Point, route: usize) -> u32 {
-    let count = |point: &Point| point.counts.get(route).copied().unwrap_or(0);
+    let count = |point: &Point| point.counts.ended.get(route).copied().unwrap_or(0);
     count(after).wrapping_sub(count(before))
 }
 

@@ -34,9 +34,10 @@ pub(super) struct Service {
 }
 
 impl Service {
-    fn finish(&mut self, route: usize, count: f64) {
+    fn finish(&mut self, route: usize, count: f64, second: u64) {
         let route = RouteId(u16::try_from(route).unwrap() + 1);
-        (0..count as u32).for_each(|_| self.attribution.finished(route));
+        let at = Nanos(second * SECOND + SECOND / 2);
+        (0..count as u32).for_each(|_| self.attribution.finished(route, at));
     }
 
     pub(super) fn new(seed: u64, count: usize) -> Self {
@@ -67,13 +68,13 @@ impl Service {
         let requests: Vec<f64> =
             (0..routes).map(|_| (rate * (2.4 * (self.random.unit() - 0.5)).exp()).round()).collect();
         for (route, count) in requests.iter().enumerate() {
-            self.finish(route, *count);
+            self.finish(route, *count, index);
         }
         if let Some((route, twin)) = self.twins {
-            self.finish(twin, requests[route]);
+            self.finish(twin, requests[route], index);
         }
         if self.sum {
-            self.finish(usize::from(routes), requests[0] + requests[1]);
+            self.finish(usize::from(routes), requests[0] + requests[1], index);
         }
         let [heap, listeners, timers] = grow(&requests);
         self.heap += heap;

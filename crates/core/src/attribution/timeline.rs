@@ -6,14 +6,12 @@
 //! **Invariant:** points are in order of time, and there are at most [`POINTS`].
 
 use super::Resource;
+use super::requests::Counts;
 use crate::number;
 use std::collections::VecDeque;
 
 /// Points kept.
 pub(crate) const POINTS: usize = 128;
-
-/// How many requests of each route had ended, by route index; wraps.
-pub(crate) type Counts = Box<[u32]>;
 
 /// What one folded path of the heap held at a point.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +72,7 @@ impl Point {
 
     fn bytes(&self) -> usize {
         size_of::<Self>()
-            + self.counts.len() * 4
+            + self.counts.bytes()
             + self.sites.len() * 16
             + self.holders.as_ref().map_or(0, |holders| holders.len() * size_of::<Held>())
     }
