@@ -115,7 +115,8 @@ fn kind(holder: &Holder) -> Kind {
     }
     let steps: Vec<KindStep<'_>> = holder.path.iter().map(kind_step).collect();
     let last = steps.len().saturating_sub(1);
-    let folded = holder.path.last().is_some_and(is_chain);
+    // What is an entry is one of many, not the first of a chain.
+    let folded = holder.path.last().is_some_and(|step| step.edge != "[]" && is_chain(step));
     let container = if folded { last } else { last.saturating_sub(1) };
     match classify(&steps, (!steps.is_empty()).then_some(container)).kind {
         LeakKind::Collection => Kind::Collection,
@@ -298,6 +299,19 @@ mod tests {
             step("templates", "Map", StepKind::Object),
             step("[]", "Template", StepKind::Object),
         ]
+    }
+
+    #[test]
+    fn promises_in_a_map_are_a_collection_and_promises_in_a_row_are_not() {
+        let mut in_map = cache();
+        in_map.pop();
+        in_map.push(step("[]", "Promise", StepKind::Object));
+        let mut in_a_row = cache();
+        in_a_row.truncate(2);
+        in_a_row.push(step("last", "Promise", StepKind::Object));
+
+        assert_eq!(kind(&holder(in_map)), Kind::Collection);
+        assert_eq!(kind(&holder(in_a_row)), Kind::Closure);
     }
 
     #[test]
