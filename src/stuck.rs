@@ -69,8 +69,8 @@ pub(crate) fn freeze_if_awaited(token: usize) {
     let Ok(Some((running, main, at_limit))) = found else { return };
     let Ok(running) = running.try_borrow() else { return };
     let Some(running) = running.as_ref() else { return };
-    let wait = if at_limit { WAIT_FOR_INCIDENT } else { Duration::ZERO };
-    let Some(id) = running.recorder.awaited_freeze(wait) else { return };
+    // A stall may have its incident waiting at the same time: it can be frozen later, and what fills the heap cannot.
+    let Some(id) = running.recorder.awaited_freeze(at_limit.then_some(WAIT_FOR_INCIDENT)) else { return };
     // What fails is written into the incident by `frozen`; an incident that is gone needs nothing.
     if let Ok(mut job) = running.recorder.begin_freeze(&id) {
         ffi::freeze(running, &id, &mut job, &main);

@@ -60,11 +60,21 @@ pub(crate) struct Count {
     pub(crate) bytes_per_object: f64,
 }
 
+/// What a freeze is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Purpose {
+    /// An incident.
+    Incident,
+    /// The incident of V8's heap at its limit: what it is to show may be gone a moment later.
+    HeapLimit,
+    /// No incident at all: a floor that the attribution wants. An incident goes before it.
+    Floor,
+}
+
 /// An incident that waits for a shadow's answers, or for its heap snapshot.
 #[derive(Debug)]
 pub(crate) struct Pending {
-    /// No incident at all: a floor that the attribution wants. An incident goes before it.
-    pub(crate) for_floor: bool,
+    pub(crate) purpose: Purpose,
     /// The mark of its last freeze.
     pub(crate) mark: Option<u32>,
     pub(crate) questions: Questions,
@@ -188,7 +198,7 @@ impl Pending {
     /// One that asks nothing of a shadow yet.
     pub(crate) fn new(path: PathBuf, json: Value, asked: Nanos) -> Self {
         Self {
-            for_floor: false,
+            purpose: Purpose::Incident,
             mark: None,
             questions: Questions::default(),
             path,

@@ -4,7 +4,7 @@ use crate::answers::Answers;
 use crate::budget::{self, Account};
 use crate::config::{Floors, RecorderConfig};
 use crate::error::Error;
-use crate::incident::Way;
+use crate::incident::{Pending, Purpose, Way};
 use crate::observer::Observer;
 use crate::queue::EventSender;
 use crate::state::Shared;
@@ -228,27 +228,28 @@ impl Recorder {
         let _ = self.commands.try_send(Command::HeapLimit(reached));
     }
 
-    /// The incident that waits for a freeze, for at most `limit` until there is one.
-    pub fn awaited_freeze(&self, limit: Duration) -> Option<String> {
-        let deadline = std::time::Instant::now() + limit;
-        loop {
-            let found = self
-                .shared
-                .pending
-                .lock()
-                .iter()
-                .find(|(_, pending)| {
-                    !pending.for_floor
-                        && !pending.begun
-                        && pending.way == Way::Shadow
-                        && pending.preparation.is_some()
-                })
-                .map(|(id, _)| id.clone());
-            if found.is_some() || std::time::Instant::now() >= deadline {
+    /// The incident that waits for a freeze. With `at_limit` that of the heap's limit, for which it is waited so long; then any.
+    pub fn awaited_freeze(&self, at_limit: Option<Duration>) -> Option<String> {
+        let awaited = |at_limit: bool| {
+            let pending = self.shared.pending.lock();
+            let waits = |pending: &Pending| {
+                pending.purpose != Purpose::Floor
+                    && !pending.begun
+                    && pending.way == Way::Shadow
+                    && pending.preparation.is_some()
+                    && (pending.purpose == Purpose::HeapLimit || !at_limit)
+            };
+            pending.iter().find(|(_, pending)| waits(pending)).map(|(id, _)| id.clone())
+        };
+        let deadline = at_limit.map(|limit| std::time::Instant::now() + limit);
+        while deadline.is_some_and(|deadline| std::time::Instant::now() < deadline) {
+            let found = awaited(true);
+            if found.is_some() {
                 return found;
             }
             thread::sleep(Duration::from_millis(1));
         }
+        awaited(false)
     }
 
     /// The app thread has frozen the process, or could not.

@@ -2,7 +2,7 @@
 
 use super::{SECOND_NS, Worker};
 use crate::files;
-use crate::incident::{self, Contents, Count, Pending, Questions, Way};
+use crate::incident::{self, Contents, Count, Pending, Purpose, Questions, Way};
 use crate::preflight::{self, Situation};
 use crate::retention;
 use crate::snapshot::Written;
@@ -125,6 +125,7 @@ impl Worker {
             way: if can_freeze { Way::Shadow } else { Way::InProcess },
             predicted_ms,
             by_trigger: trip.is_some(),
+            purpose: if at_limit.is_some() { Purpose::HeapLimit } else { Purpose::Incident },
             rss: shared.last_reading().and_then(|reading| reading.rss).unwrap_or(0),
             room: room.filter(|_| by_shadow),
             patience_ns: if urgent { 0 } else { LOOP_ANSWER_NS },
@@ -244,7 +245,7 @@ impl Worker {
 
     pub(super) fn snapshot_ended(&mut self, id: &str, written: Result<Box<Written>, String>) {
         let Some(mut pending) = self.shared.pending.lock().remove(id) else { return };
-        if pending.for_floor {
+        if pending.purpose == Purpose::Floor {
             return self.floor_ended(pending, written);
         }
         let ending = pending.shadow.take().map(|mut shadow| {
@@ -331,7 +332,7 @@ impl Worker {
     pub(super) fn give_up_waiting(&mut self, now: Nanos) {
         let limit = if self.blocked().is_some() { BLOCKED_ANSWER_NS } else { SNAPSHOT_ANSWER_NS };
         let waits = |pending: &Pending| {
-            let limit = if pending.for_floor { BLOCKED_ANSWER_NS } else { limit };
+            let limit = if pending.purpose == Purpose::Floor { BLOCKED_ANSWER_NS } else { limit };
             !pending.begun && now.since(pending.asked) > limit
         };
         let late: Vec<String> = {

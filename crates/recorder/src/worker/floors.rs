@@ -5,7 +5,7 @@
 use super::{SECOND_NS, Worker};
 use crate::answers::Answers;
 use crate::config::{Floors, Preset};
-use crate::incident::{Pending, Questions};
+use crate::incident::{Pending, Purpose, Questions};
 use crate::process_reading::ProcessReading;
 use crate::snapshot::Written;
 use crate::{Way, preflight, walks, worker};
@@ -96,7 +96,7 @@ impl Worker {
         let walk = shared.walks.wanted(heap_used, room);
         let id = worker::incident_id(shared.started, FIRST_FLOOR.wrapping_add(self.floors));
         let waiting = Pending {
-            for_floor: true,
+            purpose: Purpose::Floor,
             questions: Questions { floor: true, walk, ..Questions::default() },
             heap_used,
             attempts: 1,
@@ -155,10 +155,10 @@ impl Worker {
         let now = (self.shared.now)();
         let mut dropped = Vec::new();
         self.shared.pending.lock().retain(|_, pending| {
-            if pending.for_floor {
+            if pending.purpose == Purpose::Floor {
                 dropped.extend(pending.shadow.take());
             }
-            !pending.for_floor
+            pending.purpose != Purpose::Floor
         });
         for mut shadow in dropped {
             shadow.kill();
