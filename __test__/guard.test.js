@@ -61,6 +61,13 @@ test('a guarded function has its this and its argument, and returns what it retu
   assert.deepEqual(receiver.call(7), ['socket', 7])
 })
 
-test('array buffers are read as Node has them', () => {
+test('array buffers that cannot be read count as not read', (t) => {
   assert.ok(arrayBufferBytes() > NOT_READ)
+  const file = require.resolve('../lib/readings.js')
+  const { memoryUsage } = process
+  t.after(() => { process.memoryUsage = memoryUsage })
+  delete require.cache[file]
+  process.memoryUsage = broken // as without /proc
+
+  assert.equal(new (require(file).Readings)().arrayBuffers(), NOT_READ)
 })

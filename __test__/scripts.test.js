@@ -4,7 +4,7 @@ const assert = require('node:assert/strict')
 const { test } = require('node:test')
 const leaks = require('../benchmark/leaks/result.js')
 const { median, summarise, table } = require('../benchmark/request/result.js')
-const { countCargo, countNode, failedFiles, runSuite } = require('../scripts/test/suite.js')
+const { countCargo, countNode, runSuite } = require('../scripts/test/suite.js')
 
 test('cargo summaries are added up over all test binaries', () => {
   const output = [
@@ -24,13 +24,6 @@ test('a cancelled JavaScript test counts as failed', () => {
 
 test('a runner that printed no summary counts nothing', () => {
   assert.deepEqual(countNode('segmentation fault'), { passed: 0, failed: 0, skipped: 0 })
-})
-
-test('the files with a failed test are read from the list at the end', () => {
-  const output = '✖ a\n\n✖ failing tests:\n\ntest at __test__/stuck.test.js:67:1\n✖ a\n\ntest at __test__/stuck.test.js:1:1\n✖ b\n\ntest at __test__/room.test.js:9:1\n'
-
-  assert.deepEqual(failedFiles(output), ['__test__/stuck.test.js', '__test__/room.test.js'])
-  assert.deepEqual(failedFiles('✔ all fine\n'), [])
 })
 
 test('what a runner leaves running ends with it, and a runner that never ends has failed', { skip: process.platform === 'win32' }, async () => {

@@ -13,8 +13,6 @@ const { runSuite } = require('./test/suite.js')
 const ROOT = path.join(__dirname, '..')
 const TESTS = path.join(ROOT, '__test__')
 const TEST_TIMEOUT_MS = 300_000
-/** More files than this do not fail by chance. */
-const MOST_AGAIN = 3
 const USAGE = `npm test -- [options]
   --only rust|js   one of the two
   --node 20,22     of the supported major versions
@@ -32,7 +30,6 @@ async function main () {
       if (majors === undefined || majors.includes(major)) results.push(await nodeTests(major, binary, file))
     }
   }
-  for (const { name, again } of results) if (again?.length > 0) process.stdout.write(`\n${name}, passed at the second try, alone: ${again.join(', ')}\n`)
   const passed = results.reduce((sum, result) => sum + result.passed, 0)
   const failed = results.reduce((sum, result) => sum + result.failed, 0)
   const lines = results.map((result) => `${result.name}: ${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped, ${result.seconds} s`)
@@ -48,24 +45,13 @@ function nodeTests (major, binary, file) {
   const names = fs.readdirSync(TESTS).filter((name) => name.endsWith('.test.js')).sort()
   const chosen = file === undefined ? names : names.filter((name) => name === `${file}.test.js`)
   if (chosen.length === 0) refuse(`--file: there is no __test__/${file}.test.js`)
-  const run = (name, concurrency, files) => runSuite({
-    name,
+  return runSuite({
+    name: `Node ${major}`,
     command: binary,
-    args: ['--test', '--test-reporter=spec', `--test-concurrency=${concurrency}`, `--test-timeout=${TEST_TIMEOUT_MS}`, ...files],
+    args: ['--test', '--test-reporter=spec', '--test-concurrency=2', `--test-timeout=${TEST_TIMEOUT_MS}`, ...chosen.map((name) => path.join('__test__', name))],
     cwd: ROOT,
     summary: 'node'
   })
-  return withSecondTry(`Node ${major}`, run, chosen.map((name) => path.join('__test__', name)))
-}
-
-// Servers under load are judged while other tests run beside them, on machines that others use, too: what failed then gets
-// one more try alone. It is said which files did.
-async function withSecondTry (name, run, files) {
-  const first = await run(name, 2, files)
-  if (first.files.length === 0 || first.files.length > MOST_AGAIN) return first
-  const second = await run(`${name}, once more alone`, 1, first.files)
-  if (second.failed > 0) return { ...first, seconds: first.seconds + second.seconds }
-  return { ...first, passed: first.passed + first.failed, failed: 0, seconds: first.seconds + second.seconds, again: first.files }
 }
 
 function readOptions () {

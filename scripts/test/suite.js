@@ -10,8 +10,7 @@ const LIMIT_MS = 15 * 60_000
  * A suite that is not through after 15 minutes is ended with all that it has started, and has failed.
  *
  * @param {{ name: string, command: string, args: string[], cwd: string, summary: 'cargo' | 'node', limitMs?: number, show?: (text: string) => void }} suite
- * @returns {Promise<{ name: string, passed: number, failed: number, skipped: number, seconds: number, files: string[] }>}
- *   `files`: those with a test that failed
+ * @returns {Promise<{ name: string, passed: number, failed: number, skipped: number, seconds: number }>}
  */
 function runSuite ({ name, command, args, cwd, summary, limitMs = LIMIT_MS, show = (text) => process.stdout.write(text) }) {
   show(`\n── ${name} ──\n`)
@@ -33,7 +32,7 @@ function runSuite ({ name, command, args, cwd, summary, limitMs = LIMIT_MS, show
         show(`${name}: ${problem}\n`)
         counts.failed = 1
       }
-      resolve({ name, ...counts, files: failedFiles(output), seconds: Math.round((Date.now() - started) / 1000) })
+      resolve({ name, ...counts, seconds: Math.round((Date.now() - started) / 1000) })
     }
     child.once('error', (error) => end(1, error.message))
     child.once('close', (code, signal) => end(code, `${command} ended with ${signal ?? `code ${code}`}`))
@@ -85,12 +84,6 @@ function countNode (output) {
   return { passed: last('pass'), failed: last('fail') + last('cancelled'), skipped: last('skipped') + last('todo') }
 }
 
-// The spec reporter's list at the end: `test at __test__/stuck.test.js:67:1`.
-function failedFiles (output) {
-  return [...new Set([...output.matchAll(/^test at (\S+?\.test\.js):\d+:\d+$/gm)].map(([, file]) => file))]
-}
-
-module.exports.failedFiles = failedFiles
 module.exports.countCargo = countCargo
 module.exports.countNode = countNode
 module.exports.runSuite = runSuite
