@@ -17,6 +17,7 @@ mod malloc_reading;
 mod observer;
 mod preflight;
 mod process_reading;
+mod questions;
 mod queue;
 mod recorder;
 mod retention;

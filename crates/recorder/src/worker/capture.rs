@@ -2,8 +2,9 @@
 
 use super::{SECOND_NS, Worker};
 use crate::files;
-use crate::incident::{self, Contents, Count, Pending, Purpose, Questions, Way};
+use crate::incident::{self, Contents, Pending, Way};
 use crate::preflight::{self, Situation};
+use crate::questions::{Count, Purpose, Questions};
 use crate::retention;
 use crate::snapshot::Written;
 use leakprobe_core::{Nanos, RouteId, Trip};

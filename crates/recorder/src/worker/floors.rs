@@ -5,8 +5,9 @@
 use super::{SECOND_NS, Worker};
 use crate::answers::Answers;
 use crate::config::{Floors, Preset};
-use crate::incident::{Pending, Purpose, Questions};
+use crate::incident::Pending;
 use crate::process_reading::ProcessReading;
+use crate::questions::{Purpose, Questions};
 use crate::snapshot::Written;
 use crate::{Way, preflight, walks, worker};
 use leakprobe_core::observation::{Floor, Watched};
