@@ -10,6 +10,9 @@ use crate::observation::{Holder, SiteInfo, SiteKind};
 
 /// Holders, and sites of each kind, that are looked at: those that grew most.
 const LOOKED_AT: usize = 16;
+/// References that keep nothing alive. They pile up in every busy process until it runs its finalizers, which no shadow does: not
+/// what is kept, but what waits to be swept. Where they are never swept, the floors say so.
+const WEAK: [&str; 3] = ["WeakRef", "WeakCell", "(WeakCell)"];
 /// Growth of counts below this in all is not looked at.
 const LEAST_COUNT: f64 = 20.0;
 /// Growth of bytes below this in all is not looked at.
@@ -52,6 +55,7 @@ impl<'a> Details<'a> {
         let mut grew: Vec<(f64, &Holder, Observations<'a>)> = attribution
             .holders
             .all()
+            .filter(|holder| !WEAK.contains(&holder.class.as_str()))
             .map(|holder| (holder, held(holder.signature, |held| held.count)))
             .filter(|(_, counts)| counts.growth() >= LEAST_COUNT)
             .map(|(holder, counts)| (held(holder.signature, |held| held.bytes).growth(), holder, counts))

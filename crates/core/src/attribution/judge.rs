@@ -1,6 +1,6 @@
 //! From shares to findings: what is certain, large enough, and still going on.
 
-use super::details::{Details, Grown};
+use super::details::Details;
 use super::leak::{Found, leak};
 use super::regression::{Course, LEAST_ROWS, Observations, Regression};
 use super::{Attribution, Resource, Share, estimate};
@@ -15,8 +15,6 @@ const STILL_GOING: f64 = 0.5;
 const SLOWS_DOWN: f64 = 0.75;
 /// At least this part of what a route is said to keep in all must be seen as growth from the first to the last reading.
 const REALLY_THERE: f64 = 0.5;
-/// Bytes per request in a walk of the heap that the floors need not be sure of, if they say about the same.
-const MUCH: f64 = 512.0;
 /// Standard errors that make a difference clear.
 const CLEAR: f64 = 2.0;
 /// Beside a larger leak of the same memory, a route that explains less than this part of what that one does is not told
@@ -102,24 +100,18 @@ fn corroborate(attribution: &Attribution, details: &Details<'_>, group: &[RouteI
     if found.iter().any(|found| found.resource.is_memory()) {
         return;
     }
-    let counted = !found.is_empty();
-    let walked = details.holder(group).map(Grown::in_bytes);
-    let bytes = walked.as_ref().map_or(0.0, |walked| walked.interval.value);
     for resource in [Resource::Heap, Resource::External] {
         let share = attribution.observations(resource).corroboration(group);
-        // What a walk alone has shown may be waiting for the application's own collection (entries for what was finalized):
-        // a little of it is believed only where the floors are sure of it, too.
-        let sure = |share: &Share| {
-            share.interval.low > 0.0 || (bytes >= MUCH && share.interval.value >= REALLY_THERE * bytes)
-        };
-        let share = share.filter(|share| matters(share, resource) && (counted || sure(share)));
-        found.extend(share.map(|share| Found { share, resource }));
+        found.extend(share.filter(|share| matters(share, resource)).map(|share| Found { share, resource }));
     }
-    if let Some(walked) = walked.filter(|walked| matters(walked, Resource::Heap))
-        && found.is_empty()
-        && attribution.observations(Resource::Heap).rows() < LEAST_ROWS
+    if found.is_empty()
+        && let Some(walked) = details.holder(group)
     {
-        found.push(Found { share: walked, resource: Resource::Heap });
+        let share = walked.in_bytes();
+        found.extend(
+            Some(Found { share, resource: Resource::Heap })
+                .filter(|found| matters(&found.share, Resource::Heap)),
+        );
     }
 }
 

@@ -142,6 +142,22 @@ fn walks_say_what_is_kept_where_and_by_whom() {
     assert_eq!(culprit.retaining_path, ["module cache.js", "Map", "entry"]);
 }
 
+/// The registry of `AbortSignal.any()` grows by one such entry for each request until finalizers run.
+#[test]
+fn a_walk_alone_accuses_no_route_for_weak_references() {
+    for (class, accused) in [("TemplateContext", 1), ("WeakRef", 0)] {
+        let mut service = Service::new();
+        for _ in 0..16 {
+            let mark = service.second();
+            let mut census = service.census(mark);
+            census.holders.iter_mut().for_each(|holder| class.clone_into(&mut holder.class));
+            assert!(service.monitor.census(&census));
+        }
+
+        assert_eq!(service.leaks().len(), accused, "{class}");
+    }
+}
+
 #[test]
 fn the_site_of_listeners_that_grow_is_the_culprit() {
     let mut service = Service::new();
