@@ -95,6 +95,7 @@ function latenciesAround (latencies, asked) {
   return {
     requests: latencies.length,
     failed: latencies.filter(({ ms }) => ms === undefined).length,
+    errors: latencies.filter(({ ms }) => ms === undefined).map(({ began, error, onReused }) => ({ error, onReused, sinceAskedMs: Math.round(began - (asked.findLast((at) => at <= began) ?? began)) })),
     aroundP99Ms: p99(latencies.filter(isAround)),
     otherP99Ms: p99(latencies.filter((one) => !isAround(one)))
   }
@@ -106,17 +107,23 @@ function startLoad (port) {
   let open = 0
   const timer = setInterval(() => {
     const began = performance.now()
-    const seen = { began, ms: undefined }
+    const seen = { began, ms: undefined, error: undefined, onReused: undefined }
     latencies.push(seen)
     open++
     const request = http.get({ port, host: '127.0.0.1', path: `/${latencies.length}`, agent }, (response) => {
       response.resume()
       response.once('close', () => {
         if (response.complete) seen.ms = performance.now() - began
+        else fails('response cut')
         open--
       })
     })
-    request.once('error', () => { if (!request.res) open-- })
+    const fails = (error) => Object.assign(seen, { error, onReused: request.reusedSocket })
+    request.once('error', (error) => {
+      if (request.res) return
+      fails(error.code ?? error.message)
+      open--
+    })
   }, RATE_MS)
   return {
     async end () {

@@ -92,6 +92,7 @@ impl Recorder {
             pending: Mutex::default(),
             can_freeze: AtomicBool::new(false),
             can_count: AtomicBool::new(false),
+            limit_seen: AtomicBool::new(false),
             walks: Walks::default(),
             forces_floors: AtomicBool::new(config.floors == Floors::Forced),
             marks: AtomicU32::new(1),
@@ -226,10 +227,13 @@ impl Recorder {
     /// V8's heap is at its limit. Called inside a collection: does not wait and does not allocate.
     pub fn heap_limit(&self, reached: HeapLimit) {
         // A full channel means that the thread has much to do already; the heap trigger sees it then.
-        let _ = self.commands.try_send(Command::HeapLimit(reached));
+        if self.commands.try_send(Command::HeapLimit(reached)).is_err() {
+            self.shared.limit_seen.store(true, Ordering::Release);
+        }
     }
 
-    /// The incident that waits for a freeze. With `at_limit` that of the heap's limit, for which it is waited so long; then any.
+    /// The incident that waits for a freeze. With `at_limit` that of the heap's limit, and the calling thread waits until the
+    /// background thread has decided whether there is one, at most so long; then any.
     pub fn awaited_freeze(&self, at_limit: Option<Duration>) -> Option<String> {
         let awaited = |at_limit: bool| {
             let pending = self.shared.pending.lock();
@@ -244,9 +248,13 @@ impl Recorder {
         };
         let deadline = at_limit.map(|limit| std::time::Instant::now() + limit);
         while deadline.is_some_and(|deadline| std::time::Instant::now() < deadline) {
+            let decided = self.shared.limit_seen.load(Ordering::Acquire);
             let found = awaited(true);
             if found.is_some() {
                 return found;
+            }
+            if decided {
+                break;
             }
             thread::sleep(Duration::from_millis(1));
         }

@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) can_count: AtomicBool,
     /// Whether the app has to collect for floors.
     pub(crate) forces_floors: AtomicBool,
+    /// The thread has seen that the heap is at its limit: the incident waits for its freeze, or there is none.
+    pub(crate) limit_seen: AtomicBool,
     /// The next freeze's mark.
     pub(crate) marks: AtomicU32,
     pub(crate) started_at: String,

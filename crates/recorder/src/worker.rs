@@ -191,7 +191,9 @@ impl Worker {
             };
             self.incident(request);
         }
-        self.heap_limit = None;
+        if self.heap_limit.take().is_some() {
+            self.shared.limit_seen.store(true, Ordering::Release);
+        }
         self.plan_floor(now);
         self.interrupt_stuck(now);
         self.give_up_waiting(now);

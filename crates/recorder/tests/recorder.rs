@@ -5,7 +5,7 @@
 use flate2::read::GzDecoder;
 use leakprobe_core::event::{Event, Outcome, RequestRecord, TickReading};
 use leakprobe_core::{Nanos, RouteId};
-use leakprobe_recorder::{Error, Observer, Recorder, RecorderConfig, Way};
+use leakprobe_recorder::{Error, HeapLimit, Observer, Recorder, RecorderConfig, Way};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -293,4 +293,18 @@ fn without_a_directory_a_trip_is_still_told_and_a_capture_is_an_error() {
     assert_eq!(told["heapSnapshot"]["state"], "refused");
     assert!(told.get("directory").is_none());
     assert!(matches!(recorder.capture("manual", false, false), Err(Error::NoDirectory)));
+}
+
+#[test]
+fn at_the_heap_limit_the_app_waits_no_longer_than_it_is_decided_that_no_incident_comes() {
+    let directory = tempfile::tempdir().unwrap();
+    let (recorder, _told) = start(config(Some(directory.path()), &json!([])));
+
+    recorder.heap_limit(HeapLimit { limit: 1 << 30, raised_to: 5 << 28 });
+    let began = Instant::now();
+    let awaited = recorder.awaited_freeze(Some(GUARD));
+
+    assert!(awaited.is_none());
+    assert!(began.elapsed() < GUARD / 2, "waited for {:?}", began.elapsed());
+    recorder.stop();
 }
