@@ -65,6 +65,13 @@ test('a report that misses a leaky route falls short', () => {
   assert.deepEqual(wrong, ['no leak of heap on GET /mails/:customer is reported'])
 })
 
+test('a leak is named by its resource or by its evidence', () => {
+  const [heap, ...counted] = EXPECTED.map((leak) => ({ ...leak, routes: [leak.route] }))
+  const leaks = [heap, ...counted.map((leak) => ({ ...leak, resource: 'heap', evidence: [{ of: leak.resource }] }))]
+
+  assert.deepEqual(shortfalls({ report: { leaks }, incident: {}, snapshot: { complete: true }, load: { failed: 0 } }), [])
+})
+
 test('an incident without its heap snapshot is not complete', (t) => {
   const { complete, because } = checkSnapshot({ directory: temporaryDirectory(t) })
 

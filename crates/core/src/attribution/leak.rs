@@ -96,17 +96,24 @@ pub(crate) fn leak(
     })
 }
 
-/// The resource that names the leak: the one with most bytes, or without any the first that is counted. Requests in
-/// flight and keys of `globalThis` are witnesses only. The process's private memory is less sharp than V8's own numbers,
-/// and moves with them, so it comes first only when it is by far the most.
+/// The resource that names the leak: the one with most bytes of those that are sure of any, or else the first that is counted,
+/// or else the one with most bytes. Requests in flight and keys of `globalThis` are witnesses only. The process's private memory
+/// is less sharp than V8's own numbers, and moves with them, so it comes first only when it is by far the most.
 fn main(found: &[Found]) -> Option<&Found> {
     let weight = |found: &&Found| {
         let amount = found.share.amount();
         if found.resource == Resource::Native { amount / OUTWEIGHS } else { amount }
     };
-    let memory = found.iter().filter(|found| found.resource.is_memory());
-    let counted = |found: &&Found| !matches!(found.resource, Resource::InFlight | Resource::Globals);
-    memory.max_by(|one, other| weight(one).total_cmp(&weight(other))).or_else(|| found.iter().find(counted))
+    let most = |sure: bool| {
+        let memory = found.iter().filter(|found| found.resource.is_memory());
+        memory
+            .filter(|found| !sure || found.share.interval.low > 0.0)
+            .max_by(|one, other| weight(one).total_cmp(&weight(other)))
+    };
+    let counted = |found: &&Found| {
+        !found.resource.is_memory() && !matches!(found.resource, Resource::InFlight | Resource::Globals)
+    };
+    most(true).or_else(|| found.iter().find(counted)).or_else(|| most(false))
 }
 
 /// What the kind is judged by.
@@ -231,4 +238,42 @@ fn fingerprint(routes: &[String], kind: Kind) -> String {
 )]
 fn whole(ms: f64) -> Option<u64> {
     (ms.is_finite() && (0.0..9e15).contains(&ms)).then_some(ms as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribution::regression::Course;
+    use crate::estimate::Interval;
+
+    fn found(resource: Resource, value: f64, low: f64) -> Found {
+        let interval = Interval { value, low, high: value * 2.0, agrees: true };
+        let share = Share {
+            routes: vec![RouteId(1)],
+            interval,
+            chance: 0.0,
+            course: Course::default(),
+            requests: 100,
+            rows: 20,
+            span_ns: (0, 1),
+        };
+        Found { share, resource }
+    }
+
+    fn named(found: &[Found]) -> Option<Resource> {
+        main(found).map(|found| found.resource)
+    }
+
+    #[test]
+    fn bytes_name_a_leak_before_counts_when_they_are_sure_and_after_them_when_not() {
+        let timers = || found(Resource::Timers, 1.0, 0.9);
+        let requests = || found(Resource::InFlight, 1.0, 0.9);
+
+        assert_eq!(named(&[timers(), found(Resource::Heap, 4_000.0, 3_000.0)]), Some(Resource::Heap));
+        assert_eq!(named(&[timers(), found(Resource::Heap, 4_000.0, 0.0)]), Some(Resource::Timers));
+        assert_eq!(named(&[requests(), found(Resource::Heap, 4_000.0, 0.0)]), Some(Resource::Heap));
+        let sure_of_less = [found(Resource::Heap, 4_000.0, 0.0), found(Resource::External, 900.0, 800.0)];
+        assert_eq!(named(&sure_of_less), Some(Resource::External));
+        assert_eq!(named(&[requests()]), None);
+    }
 }
