@@ -15,6 +15,8 @@ const STILL_GOING: f64 = 0.5;
 const SLOWS_DOWN: f64 = 0.75;
 /// At least this part of what a route is said to keep in all must be seen as growth from the first to the last reading.
 const REALLY_THERE: f64 = 0.5;
+/// Routes of a group that explain this part of what the group keeps are the ones that keep it.
+const MOSTLY: f64 = 0.5;
 /// Standard errors that make a difference clear.
 const CLEAR: f64 = 2.0;
 /// Beside a larger leak of the same memory, a route that explains less than this part of what that one does is not told
@@ -83,6 +85,7 @@ pub fn judge(
     for (group, found) in &mut found {
         corroborate(attribution, &details, group, found);
     }
+    tell_once(&mut found);
     findings.leaks = found
         .iter()
         .filter_map(|(group, found)| leak(group, found, &details, routes, attribution, heap_limit, &when))
@@ -113,6 +116,34 @@ fn corroborate(attribution: &Attribution, details: &Details<'_>, group: &[RouteI
                 .filter(|found| matters(&found.share, Resource::Heap)),
         );
     }
+}
+
+/// Floors may know a leak of several routes only together, while listeners or a walk's objects tell which of them it is: then
+/// that one is told, and the group is not told again.
+fn tell_once(found: &mut BTreeMap<Vec<RouteId>, Vec<Found>>) {
+    let memory = |found: &Found| found.resource.is_memory();
+    let told: Vec<(Vec<RouteId>, Resource, f64)> = found
+        .iter()
+        .flat_map(|(group, found)| {
+            found
+                .iter()
+                .filter(|one| memory(one))
+                .map(|one| (group.clone(), one.resource, one.share.amount()))
+        })
+        .collect();
+    for (group, found) in found.iter_mut() {
+        let inside =
+            |inner: &[RouteId]| inner.len() < group.len() && inner.iter().all(|one| group.contains(one));
+        found.retain(|one| {
+            let within: f64 = told
+                .iter()
+                .filter(|(inner, resource, _)| *resource == one.resource && inside(inner))
+                .map(|(.., amount)| amount)
+                .sum();
+            !(memory(one) && within >= MOSTLY * one.share.amount())
+        });
+    }
+    found.retain(|_, found| !found.is_empty());
 }
 
 /// The shares that are certain and go on, in the longest of three spans of observations in which they do: all, the last
@@ -166,4 +197,44 @@ fn goes_on(share: &Share) -> bool {
         && later.0.min(last.0) >= STILL_GOING * value
         && earlier.0 >= STILL_GOING * value
         && !slower
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estimate::Interval;
+
+    fn share(routes: &[u16], kept: f64) -> Share {
+        Share {
+            routes: routes.iter().map(|route| RouteId(*route)).collect(),
+            interval: Interval { value: kept, low: kept / 2.0, high: kept * 2.0, agrees: true },
+            chance: 0.0,
+            course: Course::default(),
+            requests: 100 * routes.len() as u64,
+            rows: 20,
+            span_ns: (0, 1),
+        }
+    }
+
+    fn told(all: &[(&[u16], Resource, f64)]) -> Vec<Vec<u16>> {
+        let mut found: BTreeMap<Vec<RouteId>, Vec<Found>> = BTreeMap::new();
+        for (routes, resource, kept) in all {
+            let share = share(routes, *kept);
+            found.entry(share.routes.clone()).or_default().push(Found { share, resource: *resource });
+        }
+        tell_once(&mut found);
+        found.keys().map(|group| group.iter().map(|route| route.0).collect()).collect()
+    }
+
+    #[test]
+    fn a_group_is_not_told_again_when_one_of_its_routes_keeps_it() {
+        let heap = Resource::Heap;
+
+        assert_eq!(told(&[(&[1], heap, 400.0), (&[1, 2], heap, 200.0)]), [vec![1]]);
+        assert_eq!(told(&[(&[1], heap, 100.0), (&[1, 2], heap, 200.0)]), [vec![1], vec![1, 2]]);
+        assert_eq!(told(&[(&[3], heap, 400.0), (&[1, 2], heap, 200.0)]), [vec![1, 2], vec![3]]);
+        let other = [(&[1][..], Resource::External, 400.0), (&[1, 2], heap, 200.0)];
+        assert_eq!(told(&other), [vec![1], vec![1, 2]]);
+        assert_eq!(told(&[(&[1, 2], Resource::Listeners, 1.0), (&[1], heap, 400.0)]), [vec![1], vec![1, 2]]);
+    }
 }
