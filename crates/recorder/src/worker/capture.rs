@@ -261,6 +261,7 @@ impl Worker {
         });
         // A disk that fails does so for every way; all else is the way's own.
         let disk_failed = written.is_err() && pending.fault.is_none();
+        let refused = pending.fault.is_some();
         let written = match (pending.fault.take(), ending) {
             (Some(fault), _) => Err(fault),
             (None, None | Some(Ending::Exited(0))) => written,
@@ -284,7 +285,7 @@ impl Worker {
             });
         }
         if !whole && !disk_failed && pending.way == Way::Shadow && !self.stopping {
-            self.shared.fault("a shadow gave no answer");
+            self.shared.fault(if refused { "a freeze was refused" } else { "a shadow gave no answer" });
             let left = pending.attempts < SHADOW_ATTEMPTS && pending.refusals < BUSY_ATTEMPTS;
             if left && self.shared.can_freeze.load(Ordering::Relaxed) {
                 return self.ask(id, pending);
