@@ -104,13 +104,40 @@ impl Heap<'_> {
 
     /// Where a scope begins in its script, letters.
     pub(crate) fn scope_start(&mut self, scope: u64) -> Option<u32> {
-        let first = self.layout.scope_locals + 8;
-        if u64::from(self.size(scope)) < first + 16 {
+        let size = u64::from(self.size(scope));
+        // Start and end are two small integers in a row: first of all, or in older versions after the variables and the names.
+        let mut at = self.layout.scope_locals + 8;
+        if let Some(start) = self.scope_range(scope, at, size) {
+            return Some(start);
+        }
+        at = self.scope_rest(scope)?;
+        while at + 8 < size {
+            if let Some(start) = self.scope_range(scope, at, size) {
+                return Some(start);
+            }
+            at += 8;
+        }
+        None
+    }
+
+    fn scope_range(&self, scope: u64, at: u64, size: u64) -> Option<u32> {
+        if at + 16 > size {
             return None;
         }
-        let [start, end] = [first, first + 8].map(|at| small_integer(self.memory.word(scope + at)));
+        let [start, end] = [at, at + 8].map(|at| small_integer(self.memory.word(scope + at)));
         let (start, end) = (start?, end?);
         (start <= end).then_some(u32::try_from(start).ok()?)
+    }
+
+    /// Where what follows the variables of a scope begins.
+    fn scope_rest(&mut self, scope: u64) -> Option<u64> {
+        let locals = self.scope_locals(scope);
+        if locals == 0 {
+            return Some(self.layout.scope_locals + 8);
+        }
+        let first = self.scope_variables(scope)?;
+        let is_table = !self.field(scope, first).is_some_and(|name| self.is_string(name));
+        Some(first + 8 * if is_table { 1 + locals } else { 2 * locals })
     }
 
     /// Offset of the first variable's name, or of the table that holds the names.
@@ -132,13 +159,7 @@ impl Heap<'_> {
             return None;
         }
         let size = u64::from(self.size(scope));
-        let locals = self.scope_locals(scope);
-        let mut at = self.layout.scope_locals + 8;
-        if locals > 0 {
-            let first = self.scope_variables(scope)?;
-            let is_table = !self.field(scope, first).is_some_and(|name| self.is_string(name));
-            at = first + 8 * if is_table { 1 + locals } else { 2 * locals };
-        }
+        let mut at = self.scope_rest(scope)?;
         while at + 8 < size {
             if let Some(name) = self.field(scope, at)
                 && self.is_string(name)
