@@ -40,10 +40,12 @@ mod refusal;
 mod roots;
 mod self_test;
 mod signatures;
+mod snapshot;
 mod text;
 mod usage;
 mod walker;
 
 pub use answer::{Census, ClassCount, Count, Holder, Planted, Question, Step, StepKind};
 pub use refusal::Refusal;
+pub use snapshot::Written;
 pub use walker::Walker;

@@ -110,6 +110,28 @@ impl Objects {
         Some(Number(page.base + u32::from(rank) + before.count_ones()))
     }
 
+    /// The first object of a page, by the page's number.
+    pub(crate) fn first_in(&self, page: usize) -> Option<Place> {
+        self.next_in(page, 0)
+    }
+
+    /// The next object of the same page.
+    pub(crate) fn after(&self, place: Place) -> Option<Place> {
+        self.next_in((place.0 >> WORD_BITS) as usize, (place.0 & ((1 << WORD_BITS) - 1)) as usize + 1)
+    }
+
+    fn next_in(&self, page: usize, from: usize) -> Option<Place> {
+        let bits = &self.pages.get(page)?.bits;
+        let mut block = from >> 6;
+        let mut rest = *bits.get(block)? & (u64::MAX << (from & 63));
+        while rest == 0 {
+            block += 1;
+            rest = *bits.get(block)?;
+        }
+        let word = (block << 6) + rest.trailing_zeros() as usize;
+        Some(Place(((page as u32) << WORD_BITS) | word as u32))
+    }
+
     /// The object's address; 0 for a place that these objects did not give.
     #[inline]
     pub(crate) fn address(&self, place: Place) -> u64 {
@@ -193,6 +215,21 @@ mod tests {
         for address in [0x4000_0110, 0x4004_0000, 0, u64::MAX - 7] {
             assert_eq!(objects.find(address), None);
         }
+    }
+
+    #[test]
+    fn the_objects_of_a_page_come_in_order() {
+        let mut objects = Objects::new();
+        let addresses = [0x4000_0000, 0x4000_0100, 0x4000_0108, 0x4000_2000, 0x4003_fff8];
+        assert!(addresses.iter().all(|address| objects.add(*address)) && objects.add(0x4004_0000));
+        objects.seal();
+
+        let mut next = objects.first_in(0);
+        for address in addresses {
+            assert_eq!(next.map(|place| objects.address(place)), Some(address));
+            next = objects.after(next.unwrap());
+        }
+        assert_eq!((next, objects.first_in(2)), (None, None));
     }
 
     #[test]

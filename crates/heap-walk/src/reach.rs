@@ -126,6 +126,11 @@ pub(crate) fn reach(heap: &mut Heap<'_>, roots: Roots, wanted: &str, most_found:
 }
 
 impl Reached {
+    /// For every object by its number whether it was reached.
+    pub(crate) fn reached_numbers(&self) -> impl Iterator<Item = bool> {
+        self.parents.iter().map(|parent| *parent != 0)
+    }
+
     /// What an object was reached from; `None` for one that was not.
     pub(crate) fn parent(&self, heap: &Heap<'_>, place: Place) -> Option<Parent> {
         let number = heap.objects.number(place)?;

@@ -19,6 +19,8 @@ pub enum Refusal {
     Heap(String),
     /// A walk did not find what was planted for it.
     SelfTest(String),
+    /// The heap snapshot could not be written.
+    Output(io::Error),
     /// The heap has more objects or pages than a walk can number.
     TooLarge(u64),
 }
@@ -34,6 +36,7 @@ impl fmt::Display for Refusal {
             Self::Layout(why) => write!(f, "an unknown heap layout: {why}"),
             Self::Heap(why) => write!(f, "V8's heap was not found: {why}"),
             Self::SelfTest(why) => write!(f, "the self-test failed: {why}"),
+            Self::Output(_) => f.write_str("the heap snapshot could not be written"),
             Self::TooLarge(objects) => {
                 write!(f, "a heap of {objects} objects is more than a walk can number")
             }
@@ -44,7 +47,7 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Executable(error) => Some(error),
+            Self::Executable(error) | Self::Output(error) => Some(error),
             _ => None,
         }
     }

@@ -8,7 +8,7 @@ const DEEPEST: u32 = 32;
 /// Letters of a name that is shown.
 pub(crate) const LONGEST_NAME: u32 = 200;
 /// Letters of a script in which lines are counted.
-const LONGEST_SCRIPT: u32 = 64 << 20;
+pub(crate) const LONGEST_SCRIPT: u32 = 64 << 20;
 
 const CONS: u16 = 1;
 const EXTERNAL: u16 = 2;

@@ -11,7 +11,9 @@ use crate::reach::{Reached, reach};
 use crate::refusal::Refusal;
 use crate::roots::Roots;
 use crate::self_test;
+use crate::snapshot::{self, Written};
 use crate::usage::{cpu_ms, resident};
+use std::io::Write;
 
 /// What is read once from the running executable, some kilobytes, with which every shadow walks.
 #[derive(Debug)]
@@ -71,6 +73,22 @@ impl Walker {
         holders::tell(&mut describer, question, &mut census);
         census.tell_ms = cpu_ms() - began;
         Ok(census)
+    }
+
+    /// Writes a heap snapshot of the current isolate in V8's format: some 6 ms and 0.3 MB per MB of heap. `Err` also when
+    /// `out` fails; what was written until then is no whole file.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Walker::walk`].
+    pub unsafe fn write_heap_snapshot(&self, sample: u64, out: &mut dyn Write) -> Result<Written, Refusal> {
+        let sample = strong(sample).ok_or_else(|| Refusal::Heap("the sample is no object".to_owned()))?;
+        // SAFETY: the caller's promise.
+        let mut heap = unsafe { Heap::enumerate(&self.functions, &self.layout, sample) }?;
+        // SAFETY: the caller's promise.
+        let roots = unsafe { Roots::collect(&self.functions, heap.address) };
+        let mut reached = reach(&mut heap, roots, "", 0);
+        snapshot::write(&mut heap, &mut reached, out).map_err(Refusal::Output)
     }
 }
 

@@ -1,0 +1,355 @@
+//! A heap snapshot in V8's file format, written from the walk: no graph is built, the heap itself is the graph.
+//!
+//! The heap is gone through three times: to count the edges, to write the nodes, to write the edges. What is kept meanwhile is
+//! a bit and a half for each object, eight bytes for each string that is told, and the names of properties.
+//!
+//! The format is the one that `v8.writeHeapSnapshot()` of Node 20 and later writes, as Chrome `DevTools` reads it; node types, the
+//! names of V8's own things and the kinds of edges follow V8's, so that what reads those files reads these.
+
+mod edges;
+mod format;
+mod live;
+mod nodes;
+mod places;
+mod strings;
+
+use crate::addresses::AddressMap;
+use crate::heap::Heap;
+use crate::maps::Treatment;
+use crate::objects::Place;
+use crate::reach::Reached;
+use edges::{Edge, Edges, Label};
+use format::{EdgeType, Json, NODE_FIELDS, NodeType};
+use live::Live;
+use places::Places;
+use std::collections::HashMap;
+use std::io::{self, Write};
+use strings::{Letters, Strings, Text};
+
+/// Letters of a string that is told, as V8's default.
+pub(crate) const LONGEST_STRING: u32 = 1024;
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Written {
+    /// Nodes.
+    pub nodes: u64,
+    /// Edges.
+    pub edges: u64,
+    /// Strings.
+    pub strings: u64,
+    /// What was kept for it beside the walk's own tables, bytes.
+    pub memory: u64,
+}
+
+/// The nodes that are no objects: the root, the roots of the collector, and one for each kind of root.
+struct Made {
+    kinds: Vec<(i32, String)>,
+}
+
+impl Made {
+    fn count(&self) -> u64 {
+        2 + self.kinds.len() as u64
+    }
+}
+
+/// Writes a heap snapshot of what the walk has reached.
+pub(crate) fn write(heap: &mut Heap<'_>, reached: &mut Reached, out: &mut dyn Write) -> io::Result<Written> {
+    let kinds = reached.roots.names.iter().map(|(kind, name)| (*kind, name.clone())).collect();
+    let made = Made { kinds };
+    let live = Live::of(reached.reached_numbers());
+    let mut writer = Writer {
+        first_object: made.count(),
+        first_store: made.count() + live.count(),
+        made,
+        live,
+        strings: Strings::default(),
+        stores: AddressMap::default(),
+        store_sizes: Vec::new(),
+        globals: Vec::new(),
+        class_names: HashMap::new(),
+        edges: Edges::default(),
+        places: Places::default(),
+        heap,
+        reached,
+        json: Json::new(out),
+    };
+    writer.write()
+}
+
+struct Writer<'w, 'a, 'o> {
+    heap: &'w mut Heap<'a>,
+    reached: &'w mut Reached,
+    made: Made,
+    live: Live,
+    first_object: u64,
+    first_store: u64,
+    strings: Strings,
+    /// Array buffers' stores by address: their number.
+    stores: AddressMap<u32>,
+    store_sizes: Vec<u64>,
+    /// The nodes of global objects, where `DevTools` begins to measure distances.
+    globals: Vec<u64>,
+    /// Numbers of the names of classes, by class.
+    class_names: HashMap<u32, u64>,
+    edges: Edges,
+    places: Places,
+    json: Json<'o>,
+}
+
+impl Writer<'_, '_, '_> {
+    fn write(&mut self) -> io::Result<Written> {
+        self.edges.find_ephemerons(self.heap, self.reached);
+        let edges = self.count()?;
+        let nodes = self.first_store + self.store_sizes.len() as u64;
+        self.json.head(nodes, edges)?;
+        self.nodes()?;
+        self.json.next_section("edges")?;
+        self.all_edges(true)?;
+        self.json.locations()?;
+        self.locations()?;
+        self.json.next_section("strings")?;
+        self.all_strings()?;
+        self.json.end()?;
+        let memory = self.live.bytes()
+            + self.strings.bytes()
+            + self.edges.bytes()
+            + self.places.bytes()
+            + self.stores.len() as u64 * 24;
+        Ok(Written { nodes, edges, strings: self.strings.count() as u64, memory })
+    }
+
+    /// Counts edges, and finds the stores of array buffers and the global objects.
+    fn count(&mut self) -> io::Result<u64> {
+        let (mut strings, first_nonstring) = (0, self.heap.layout.first_nonstring);
+        self.each_object(|writer, place, index| {
+            let object = writer.heap.objects.address(place);
+            let instance_type = writer.heap.type_of(object);
+            if instance_type == writer.heap.layout.instance_type("JSGlobalObject") {
+                writer.globals.push(writer.first_object + index);
+            }
+            strings += usize::from(instance_type < first_nonstring);
+            if instance_type == writer.heap.layout.instance_type("JSArrayBuffer")
+                && let Some((address, bytes)) = writer.heap.off_heap(object, instance_type)
+                && !writer.stores.contains_key(&address)
+            {
+                writer.stores.insert(address, writer.store_sizes.len() as u32);
+                writer.store_sizes.push(bytes);
+            }
+            Ok(())
+        })?;
+        // Names and numbers come on top.
+        self.strings.reserve(strings + strings / 16 + 4096);
+        self.all_edges(false)
+    }
+
+    /// All edges in the order of their nodes, written or only counted.
+    fn all_edges(&mut self, written: bool) -> io::Result<u64> {
+        let mut edges = 0;
+        let globals = self.globals.clone();
+        edges += 1 + globals.len() as u64 + self.made.kinds.len() as u64;
+        if written {
+            self.json.edge(EdgeType::Element, 1, 1)?;
+            for global in &globals {
+                let name = self.strings.made("");
+                self.json.edge(EdgeType::Shortcut, name, *global)?;
+            }
+            for index in 0..self.made.kinds.len() as u64 {
+                self.json.edge(EdgeType::Element, index + 1, 2 + index)?;
+            }
+        }
+        for index in 0..self.made.kinds.len() {
+            let kind = self.made.kinds.get(index).map_or(0, |(kind, _)| *kind);
+            let mut number = 0;
+            for root in 0..self.reached.roots.all.len() {
+                let Some(root) = self.reached.roots.all.get(root).copied().filter(|root| root.kind == kind)
+                else {
+                    continue;
+                };
+                let Some(target) = self.node_of(root.object) else { continue };
+                number += 1;
+                if written {
+                    let name = self.strings.number(number);
+                    self.json.edge(EdgeType::Internal, name, target)?;
+                }
+            }
+            edges += number;
+        }
+        self.each_object(|writer, place, _| {
+            edges += writer.edges_of(place, written)?;
+            Ok(())
+        })?;
+        Ok(edges)
+    }
+
+    /// The edges of one object.
+    fn edges_of(&mut self, place: Place, written: bool) -> io::Result<u64> {
+        let mut found = std::mem::take(&mut self.edges.found);
+        found.clear();
+        self.edges.of(self.heap, self.reached, place, &mut found);
+        let mut count = 0;
+        for Edge { label, target } in found.drain(..) {
+            let Some(node) = self.node_at(target) else { continue };
+            count += 1;
+            if written {
+                let (edge_type, name) = self.labelled(label);
+                self.json.edge(edge_type, name, node)?;
+            }
+        }
+        self.edges.found = found;
+        let object = self.heap.objects.address(place);
+        if self.heap.type_of(object) == self.heap.layout.instance_type("JSArrayBuffer") {
+            let store = self.heap.memory.word(object + self.heap.layout.buffer_store);
+            if let Some(store) = self.stores.get(&store).copied() {
+                count += 1;
+                if written {
+                    let name = self.strings.made("backing_store");
+                    self.json.edge(EdgeType::Internal, name, self.first_store + u64::from(store))?;
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    fn labelled(&mut self, label: Label) -> (EdgeType, u64) {
+        match label {
+            Label::Property(name) => (EdgeType::Property, self.property(name)),
+            Label::Variable(context, offset) => {
+                let name = self.heap.variable(context, offset);
+                if name.is_empty() {
+                    (EdgeType::Hidden, offset / 8)
+                } else {
+                    (EdgeType::Context, self.strings.own(&name))
+                }
+            }
+            Label::Named(name) => (EdgeType::Property, self.strings.made(name)),
+            Label::Element(index) => (EdgeType::Element, index),
+            Label::Slot(index) => (EdgeType::Internal, self.strings.number(index)),
+            Label::Internal(name) => (EdgeType::Internal, self.strings.made(name)),
+            Label::Hidden(index) => (EdgeType::Hidden, index),
+            Label::Weak(index) => (EdgeType::Weak, self.strings.number(index)),
+        }
+    }
+
+    fn nodes(&mut self) -> io::Result<()> {
+        let globals = self.globals.len() as u64;
+        let kinds = self.made.kinds.clone();
+        let root = self.strings.made("");
+        self.json.node(NodeType::Synthetic, root, 1, 0, 1 + globals)?;
+        let roots = self.strings.made("(GC roots)");
+        self.json.node(NodeType::Synthetic, roots, 3, 0, kinds.len() as u64)?;
+        for (id, (kind, name)) in (0_u64..).zip(kinds) {
+            let mut count = 0;
+            for root in 0..self.reached.roots.all.len() {
+                let root = self.reached.roots.all.get(root).copied().filter(|root| root.kind == kind);
+                count += u64::from(root.is_some_and(|root| self.node_of(root.object).is_some()));
+            }
+            let name = if name.starts_with('(') { name } else { format!("({name})") };
+            let name = self.strings.own(&name);
+            self.json.node(NodeType::Synthetic, name, 5 + id * 2, 0, count)?;
+        }
+        self.each_object(|writer, place, index| {
+            let (node_type, name) = writer.described(place);
+            let count = writer.edges_of(place, false)?;
+            let object = writer.heap.objects.address(place);
+            let size = u64::from(writer.heap.size(object));
+            // V8 gives odd numbers to objects and even ones to what it makes up; here it is the other way around for what is made up.
+            writer.json.node(node_type, name, writer.first_object * 2 + 1 + index * 2, size, count)
+        })?;
+        let sizes = std::mem::take(&mut self.store_sizes);
+        let name = self.strings.made("system / JSArrayBufferData");
+        let first = (self.first_store + 1) * 2;
+        for (index, size) in (0_u64..).zip(&sizes) {
+            self.json.node(NodeType::Native, name, first + index * 2, *size, 0)?;
+        }
+        self.store_sizes = sizes;
+        Ok(())
+    }
+
+    /// Where functions stand in their scripts.
+    fn locations(&mut self) -> io::Result<()> {
+        self.each_object(|writer, place, index| {
+            let object = writer.heap.objects.address(place);
+            let map = writer.reached.maps.of(writer.heap, object);
+            if writer.reached.maps.get(map).is_some_and(|info| info.treatment == Treatment::Function)
+                && let Some(found) = writer.places.of(writer.heap, object)
+            {
+                writer.json.location(writer.first_object + index, found)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The number of a property's name, a string or symbol.
+    fn property(&mut self, name: u64) -> u64 {
+        if let Some(known) = self.strings.name(name) {
+            return known;
+        }
+        let number = if self.heap.is_string(name) {
+            self.heap_string(name)
+        } else {
+            let symbol = nodes::symbol(&self.heap.name(name));
+            self.strings.own(&symbol)
+        };
+        self.strings.note(name, number)
+    }
+
+    /// The number of a string of the heap.
+    fn heap_string(&mut self, string: u64) -> u64 {
+        let mut letters = Letters::new();
+        self.heap.units(string, 0, LONGEST_STRING, &mut |unit| letters.add(unit));
+        self.strings.heap(string, letters)
+    }
+
+    fn letters(&mut self, string: u64) -> String {
+        let mut units = Vec::new();
+        self.heap.units(string, 0, LONGEST_STRING, &mut |unit| units.push(unit));
+        char::decode_utf16(units).map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+    }
+
+    fn all_strings(&mut self) -> io::Result<()> {
+        for index in 0..self.strings.count() {
+            match self.strings.get(index) {
+                Text::Own(text) => self.json.text(text)?,
+                Text::Number(number) => self.json.text(&number.to_string())?,
+                Text::Heap(address) => {
+                    let text = self.letters(address);
+                    self.json.text(&text)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with every object that was reached, and its number among them.
+    fn each_object(
+        &mut self,
+        mut each: impl FnMut(&mut Self, Place, u64) -> io::Result<()>,
+    ) -> io::Result<()> {
+        for page in 0..self.heap.objects.pages() {
+            let mut next = self.heap.objects.first_in(page);
+            while let Some(place) = next {
+                next = self.heap.objects.after(place);
+                if let Some(number) = self.heap.objects.number(place)
+                    && let Some(index) = self.live.index(number.0)
+                {
+                    each(self, place, index)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn node_of(&mut self, object: u64) -> Option<u64> {
+        let place = self.heap.objects.find(object)?;
+        self.node_at(place)
+    }
+
+    fn node_at(&self, place: Place) -> Option<u64> {
+        let number = self.heap.objects.number(place)?;
+        Some(self.first_object + self.live.index(number.0)?)
+    }
+}
+
+const _: () =
+    assert!(NODE_FIELDS.len() == 7, "an edge's target is the place of its node in the row of all fields");
