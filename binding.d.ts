@@ -66,6 +66,11 @@ export declare class NativeProbe {
    * A line of JSON with what was found or why not; `null` where that is no shadow, or nothing can be walked.
    */
   walkInShadow(question: string, sample: object): string | null
+  /**
+   * Writes a heap snapshot by the walk to an open descriptor, in a shadow only. `sample` is any small object. `false` where
+   * that is no shadow, or it could not be written to its end.
+   */
+  writeHeapSnapshotInShadow(descriptor: number, sample: object): boolean
   /** V8 has written it, or could not. */
   endHeapSnapshot(id: string, pauseMs: number, error?: string | undefined | null): void
   /**

@@ -67,8 +67,8 @@ test('when the kernel refuses threads and forks the capture says so, and the app
   assert.equal(next.incident.shadow.state, 'answered', JSON.stringify(next.incident.shadow))
 })
 
-test('a limit of the address space refuses the heap snapshot, and gives stack and floor', { skip, timeout: 120_000 }, async (t) => {
-  const app = start(t, [makeDirectory(t), '400000'])
+test('a limit of the address space refuses V8 the heap snapshot, and gives stack and floor', { skip, timeout: 120_000 }, async (t) => {
+  const app = start(t, [makeDirectory(t), '400000'], undefined, [], { env: { ...process.env, HEAP_SNAPSHOT_BY: 'v8' } })
   await app.ready
   const size = Number(/^VmSize:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${app.child.pid}/status`, 'utf8'))[1]) * 1024
   execFileSync('prlimit', [`--pid=${app.child.pid}`, `--as=${size + (200 << 20)}`])

@@ -38,6 +38,7 @@ const WRONG = [
   [{ warmUpMs: -1 }, 'warmUpMs'],
   [{ tickMs: 5 }, 'tickMs'],
   [{ floors: 'never' }, 'floors'],
+  [{ heapSnapshotBy: 'magic' }, 'heapSnapshotBy'],
   [{ floorIntervalMs: 10 }, 'floorIntervalMs'],
   [{ floorPauseShare: 0.9 }, 'floorPauseShare'],
   [{ watchOneIn: -1 }, 'watchOneIn'],

@@ -15,8 +15,23 @@ const groups = skip || !isRoot ? undefined : memoryGroups()
 const inGroup = { skip: skip || (groups === undefined && 'no memory cgroup can be made'), timeout: 180_000 }
 const SECOND_READING_MS = 1500 // the cgroup is read once a second
 
-test('in 512 MB a heap of 150 MB gives floor and stack, and its heap snapshot is refused with both numbers', inGroup, async (t) => {
+test('in 512 MB the heap snapshot of a heap of 150 MB is written by the walk', inGroup, async (t) => {
   const app = await startInGroup(t, 2_000_000)
+
+  const { incident, capabilities } = await app.capture({ heapSnapshot: true })
+
+  if (capabilities.heapWalk.state !== 'native') return t.skip(capabilities.heapWalk.because)
+  const { state, generator, countsMatch, nodeCount } = incident.heapSnapshot
+  assert.deepEqual([state, generator, countsMatch], ['written', 'walk', true], JSON.stringify([incident.heapSnapshot, incident.shadow]))
+  assert.equal(incident.walk.state, 'answered')
+  assert.ok(nodeCount > 2_000_000)
+  assert.ok(incident.floor.heapUsed > 120e6)
+  assertOneShadow(incident.shadow)
+  assert.equal(app.killed(), 0, 'the kernel killed nothing')
+})
+
+test('in 512 MB a heap of 150 MB gives floor and stack, and V8 has no room for its heap snapshot: refused with both numbers', inGroup, async (t) => {
+  const app = await startInGroup(t, 2_000_000, 0, { HEAP_SNAPSHOT_BY: 'v8' })
 
   for (const attempt of ['first', 'second']) {
     const { incident } = await app.capture({ heapSnapshot: true })

@@ -36,7 +36,7 @@ test('a small leak of listeners is found beside a large one of another kind', { 
   assert.ok(large.perRequest.value > 4000 && large.perRequest.value < 16_000, JSON.stringify(large.perRequest))
 })
 
-for (const [scenario, route, size] of [['buffers', 'GET /upload', 20_000]]) {
+for (const [scenario, route, size] of [['buffers', 'GET /upload', 20_000], ['wasm', 'GET /compute', 65_536]]) {
   test(`memory outside the heap is attributed to its route: ${scenario}`, { timeout }, async (t) => {
     const report = await verdict(t, scenario, { ...HEALTHY, [route.slice(4)]: 1 }, ({ leaks }) => leaks.length > 0)
 

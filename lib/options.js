@@ -36,6 +36,8 @@ const OPTIONS = {
   windowMs: { check: check.integer(100, HOUR_MS), default: 10_000, test: 1000, environment: 'number' },
   warmUpMs: { check: check.integer(0, DAY_MS), default: 60_000, test: 2000, environment: 'number' },
   tickMs: { check: check.integer(10, 10_000), default: 250, environment: 'number' },
+  redactHeapSnapshots: { check: check.isBoolean, default: false, environment: 'json' },
+  heapSnapshotBy: { check: check.oneOf(['auto', 'v8', 'walk']), default: 'auto', environment: 'text' },
   floors: { check: check.oneOf(['auto', 'natural', 'forced', 'shadow']), default: 'auto', environment: 'text' },
   floorIntervalMs: { check: check.integer(100, HOUR_MS), default: 1000, environment: 'number' },
   floorPauseShare: { check: check.number(0.001, 0.5), default: 0.05, environment: 'number' },

@@ -25,24 +25,35 @@ function makeShadowMain (watched, native) {
       if (!native.collectInShadow()) collectTwice()
       answer({ floor: floor(watched) })
     }
-    if (questions.walk) walk(questions.floor, native)
-    if (questions.heapSnapshot && hasRoom(questions.count, native)) {
-      answer({ heapSnapshot: 'begins' })
-      writeHeapSnapshot(`/proc/self/fd/${OUTPUT}`)
-    }
+    const walked = questions.walk ? walk(questions.floor, native) : undefined
+    if (questions.heapSnapshot) heapSnapshot(questions, walked, native)
   }
 }
 
-// V8's generator cannot be stopped for want of memory: it aborts. What it will need follows from the number of objects.
-function hasRoom (count, native) {
-  if (count === undefined) return true
-  const objects = native.countObjectsInShadow()
-  if (objects === null) return true
+// V8's generator needs many times the heap in memory, the walk a third of it: it writes what V8 has no room for.
+function heapSnapshot ({ generator, count }, walked, native) {
+  const needed = generator === 'walk' ? undefined : wanting(count, walked, native)
+  if (generator === 'walk' || (generator === 'either' && needed !== undefined)) {
+    answer({ generator: 'walk' })
+    answer({ heapSnapshot: 'begins' })
+    native.writeHeapSnapshotInShadow(OUTPUT, {})
+  } else if (needed !== undefined) {
+    answer({ noRoom: needed })
+  } else {
+    answer({ heapSnapshot: 'begins' })
+    writeHeapSnapshot(`/proc/self/fd/${OUTPUT}`)
+  }
+}
+
+// V8's generator cannot be stopped for want of memory: it aborts. What it will need follows from the number of objects: bytes
+// where that is more than there are, undefined elsewhere. Counting by V8 takes memory itself; a walk has counted already.
+function wanting (count, walked, native) {
+  if (count === undefined) return
+  const objects = walked ?? native.countObjectsInShadow()
+  if (objects === null) return
   answer({ objects })
   const needed = objects * count.bytesPerObject
-  if (count.room === null || needed <= count.room) return true
-  answer({ noRoom: needed })
-  return false
+  return count.room === null || needed <= count.room ? undefined : needed
 }
 
 // A frame of its own, so that nothing holds the function's context afterwards.
@@ -59,7 +70,7 @@ const planted = []
 const ephemerons = new WeakMap()
 
 // The walk tests itself on what is planted: objects that a variable holds, and entries of a weak map
-// whose keys nobody holds.
+// whose keys nobody holds. Returns the number of live objects, where it succeeded.
 function walk (collected, native) {
   plant()
   const question = {
@@ -77,6 +88,7 @@ function walk (collected, native) {
   const line = native.walkInShadow(stringify(question), planted[0])
   if (line !== null) write(line)
   planted.length = 0 // garbage to the heap snapshot that may follow
+  return line === null ? undefined : parse(line).walk?.liveObjects
 }
 
 function plant () {

@@ -15,6 +15,9 @@ use leakprobe_shadow::{Frozen, HeapSampler, Interrupter, Isolate, end};
 use napi::bindgen_prelude::{Function, FunctionRef, Object, ToNapiValue};
 use napi::{Env, JsValue, sys};
 use std::ffi::{CStr, c_void};
+use std::fs::File;
+use std::mem::ManuallyDrop;
+use std::os::fd::FromRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
@@ -138,6 +141,21 @@ pub(crate) fn walk_in_shadow(running: &Running, question: &str, sample: &Object<
         Err(_) => serde_json::json!({ "noWalk": "the walk panicked" }),
     };
     Some(answer.to_string())
+}
+
+/// Writes a heap snapshot by the walk to an open descriptor, in a shadow only; `false` where that cannot be.
+pub(crate) fn write_heap_snapshot_in_shadow(running: &Running, descriptor: i32, sample: &Object<'_>) -> bool {
+    if !in_shadow() {
+        return false;
+    }
+    let Some((walker, _)) = running.recorder.walk(Question::default()) else { return false };
+    // SAFETY: the shadow's output, which it was given open, and which is not closed here.
+    let mut output = ManuallyDrop::new(unsafe { File::from_raw_fd(descriptor) });
+    // SAFETY: a `napi_value` is the address of a handle's slot, and this one's scope is open during the call.
+    let sample = unsafe { sample.raw().cast::<u64>().read() };
+    // SAFETY: in a shadow, called by JavaScript, so on the isolate's thread; the sample was given by JavaScript.
+    let write = || unsafe { walker.write_heap_snapshot(sample, &mut *output) };
+    matches!(catch_unwind(AssertUnwindSafe(write)), Ok(Ok(_)))
 }
 
 /// Freezes the process as the job says, for the incident `id`. In the shadow `main` answers, and this never returns.

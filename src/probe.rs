@@ -303,6 +303,13 @@ impl NativeProbe {
         self.with(|running| Ok(ffi::walk_in_shadow(running, &question, &sample)))
     }
 
+    /// Writes a heap snapshot by the walk to an open descriptor, in a shadow only. `sample` is any small object. `false` where
+    /// that is no shadow, or it could not be written to its end.
+    #[napi]
+    pub fn write_heap_snapshot_in_shadow(&self, descriptor: i32, sample: Object<'_>) -> napi::Result<bool> {
+        self.with(|running| Ok(ffi::write_heap_snapshot_in_shadow(running, descriptor, &sample)))
+    }
+
     /// V8 has written it, or could not.
     #[napi]
     pub fn end_heap_snapshot(&self, id: String, pause_ms: f64, error: Option<String>) -> napi::Result<()> {

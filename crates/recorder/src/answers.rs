@@ -35,10 +35,24 @@ enum Line {
     Floor(Floor),
     Objects(u64),
     NoRoom(u64),
+    Generator(Generator),
     WalkBegins(IgnoredAny),
     Walk(Box<Census>),
     NoWalk(String),
     HeapSnapshot(IgnoredAny),
+}
+
+/// Who writes a heap snapshot.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Generator {
+    /// V8's generator.
+    #[default]
+    V8,
+    /// Our own walk over the heap.
+    Walk,
+    /// For a question: V8's where it has room, the walk elsewhere.
+    Either,
 }
 
 /// Everything a shadow said.
@@ -50,6 +64,8 @@ pub(crate) struct Answers {
     pub(crate) objects: Option<u64>,
     /// There will be no heap snapshot: it would need so many bytes, more than the shadow may take.
     pub(crate) no_room: Option<u64>,
+    /// Who writes the heap snapshot.
+    pub(crate) generator: Generator,
     /// A walk over the heap was begun: a shadow that ends after this and before its result was ended by the walk.
     pub(crate) walk_begun: bool,
     /// What the walk found, or why it was refused.
@@ -87,6 +103,7 @@ impl Answers {
                 Ok(Line::Floor(floor)) => self.floor = Some(floor),
                 Ok(Line::Objects(objects)) => self.objects = Some(objects),
                 Ok(Line::NoRoom(needed)) => self.no_room = Some(needed),
+                Ok(Line::Generator(generator)) => self.generator = generator,
                 Ok(Line::WalkBegins(_)) => self.walk_begun = true,
                 Ok(Line::Walk(census)) => self.walk = Some(Ok(census)),
                 Ok(Line::NoWalk(because)) => self.walk = Some(Err(because)),

@@ -34,6 +34,12 @@ pub struct RecorderConfig {
     /// Where floors come from.
     #[serde(default)]
     pub floors: Floors,
+    /// Who writes a shadow's heap snapshot.
+    #[serde(default)]
+    pub heap_snapshot_by: HeapSnapshotBy,
+    /// Heap snapshots are written without the contents of strings.
+    #[serde(default)]
+    pub redact_heap_snapshots: bool,
     /// The preset that gave the defaults.
     #[serde(default)]
     pub preset: Preset,
@@ -67,6 +73,19 @@ pub enum Floors {
     Forced,
     /// Shadows.
     Shadow,
+}
+
+/// The option `heapSnapshotBy`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum HeapSnapshotBy {
+    /// V8's generator where it has room, the walk elsewhere.
+    #[default]
+    Auto,
+    /// V8's generator.
+    V8,
+    /// The walk over the heap, where there is one.
+    Walk,
 }
 
 /// The option `preset`.

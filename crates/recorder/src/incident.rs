@@ -192,12 +192,12 @@ impl Pending {
     /// The snapshot has ended, in a file or in a fault. `route` names a route by its id.
     pub(crate) fn complete(&mut self, written: Result<Written, String>, route: impl Fn(u16) -> String) {
         let (mut state, answers) = match written {
-            Ok(Written { summary: Ok(summary), compressed_bytes, answers }) => {
+            Ok(Written { summary: Ok(summary), compressed_bytes, redacted, answers }) => {
                 let state = json!({
                     "state": "written", "file": SNAPSHOT, "bytes": summary.bytes,
                     "compressedBytes": compressed_bytes, "nodeCount": summary.node_count,
                     "edgeCount": summary.edge_count, "stringCount": summary.string_count,
-                    "countsMatch": summary.counts_match,
+                    "countsMatch": summary.counts_match, "redacted": redacted,
                 });
                 (state, answers)
             }
@@ -214,6 +214,9 @@ impl Pending {
         if let Some(state) = state.as_object_mut() {
             let way = if self.way == Way::Shadow { "shadow" } else { "in-process" };
             state.insert("by".to_owned(), json!(way));
+            if state.get("state").is_some_and(|state| state == "written") {
+                state.insert("generator".to_owned(), json!(answers.generator));
+            }
             state.insert("pauseMs".to_owned(), json!(self.pause_ms));
             if let Some(pause) = self.freeze {
                 state.insert("pauseParts".to_owned(), parts(pause));

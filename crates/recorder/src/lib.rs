@@ -27,7 +27,7 @@ mod threads;
 mod walks;
 mod worker;
 
-pub use config::{Floors, Preset, RecorderConfig};
+pub use config::{Floors, HeapSnapshotBy, Preset, RecorderConfig};
 pub use error::Error;
 pub use incident::Way;
 pub use observer::Observer;

@@ -1,5 +1,6 @@
 //! What a shadow is asked, and what for.
 
+use crate::answers::Generator;
 use serde::Serialize;
 
 /// What a shadow is asked.
@@ -15,6 +16,8 @@ pub(crate) struct Questions {
     pub(crate) walk: bool,
     /// V8's file.
     pub(crate) heap_snapshot: bool,
+    /// Who may write it.
+    pub(crate) generator: Generator,
     /// Count the heap's objects before, to see whether there is room for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) count: Option<Count>,

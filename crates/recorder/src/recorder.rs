@@ -307,12 +307,13 @@ impl Recorder {
             io::pipe().map_err(|source| Error::Io { doing: "making the pipe of a heap snapshot", source })?;
         let path = waiting.questions.heap_snapshot.then(|| waiting.path.join(incident::SNAPSHOT));
         let (id, commands) = (incident_id.to_owned(), self.commands.clone());
+        let redacted = self.shared.config.redact_heap_snapshots;
         let thread = thread::Builder::new()
             .name("leakprobe-snap".to_owned())
             .spawn(move || {
                 let answers = if way == Way::Shadow { Answers::default() } else { Answers::none() };
                 let written = match path {
-                    Some(path) => snapshot::drain(&mut reader, &path, answers),
+                    Some(path) => snapshot::drain(&mut reader, &path, answers, redacted),
                     None => snapshot::answers(&mut reader),
                 };
                 let written = written.map(Box::new).map_err(|error| error.to_string());

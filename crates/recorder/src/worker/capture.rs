@@ -1,9 +1,10 @@
 //! The worker's captures: an incident is on disk at once, and completed when its heap snapshot has come or failed.
 
 use super::{SECOND_NS, Worker};
+use crate::answers::Generator;
 use crate::files;
 use crate::incident::{self, Contents, Pending, Way};
-use crate::preflight::{self, Situation};
+use crate::preflight::Situation;
 use crate::questions::{Count, Purpose, Questions};
 use crate::retention;
 use crate::snapshot::Written;
@@ -62,12 +63,14 @@ impl Worker {
         let shadow = self.decide_shadow(asked || floor || urgent, affordable);
         let by_shadow = shadow.get("state").is_some_and(|state| state == "pending");
         let pending = whole || by_shadow;
-        let room = shared.last_reading().and_then(|reading| reading.available()).map(preflight::room);
+        let room = self.room(heap_used, whole);
+        let can_walk = shared.walks.wanted(heap_used, room);
         let questions = Questions {
             stack: by_shadow,
             floor: by_shadow && (floor || asked),
-            walk: by_shadow && shared.walks.wanted(heap_used, room),
+            walk: by_shadow && can_walk,
             heap_snapshot: whole,
+            generator: self.generator(can_walk),
             count: (by_shadow && shared.can_count.load(Ordering::Relaxed))
                 .then(|| Count { room, bytes_per_object: self.learned.bytes_per_object() }),
         };
@@ -326,8 +329,11 @@ impl Worker {
     /// What a shadow needed for a whole heap snapshot goes into the prediction for the next one.
     fn learn(&mut self, pending: &Pending, written: &Written) {
         if pending.questions.heap_snapshot && written.summary.is_ok() {
-            self.learned.needed(pending.own_bytes(), pending.heap_used, written.answers.objects);
             self.learned.wrote(written.compressed_bytes, pending.heap_used);
+            if written.answers.generator == Generator::Walk {
+                return; // it says nothing of what V8's generator needs
+            }
+            self.learned.needed(pending.own_bytes(), pending.heap_used, written.answers.objects);
         }
     }
 

@@ -2,10 +2,30 @@
 
 use super::Worker;
 use crate::answers::Answers;
+use crate::answers::Generator;
+use crate::config::HeapSnapshotBy;
 use crate::incident::Pending;
+use crate::preflight;
 use leakprobe_shadow::Ending;
 
 impl Worker {
+    /// Memory that a shadow may take, bytes, for a heap snapshot if so; `None` when it is not known.
+    pub(super) fn room(&self, heap_used: u64, heap_snapshot: bool) -> Option<u64> {
+        let available = self.shared.last_reading().and_then(|reading| reading.available())?;
+        let redacted = heap_snapshot && self.shared.config.redact_heap_snapshots;
+        let own = if redacted { preflight::redaction(heap_used) } else { 0 };
+        Some(preflight::room(available).saturating_sub(own))
+    }
+
+    /// Who may write a heap snapshot.
+    pub(super) fn generator(&self, can_walk: bool) -> Generator {
+        match self.shared.config.heap_snapshot_by {
+            HeapSnapshotBy::Walk if can_walk => Generator::Walk,
+            HeapSnapshotBy::Auto if can_walk => Generator::Either,
+            _ => Generator::V8,
+        }
+    }
+
     /// Reads the executable's symbols for walks over the heap, here and not on the app thread: some 50 ms.
     pub(super) fn check_walking(&self, can_freeze: bool) {
         let shared = &self.shared;
