@@ -3,7 +3,7 @@
 use super::details::Details;
 use super::leak::{Found, leak};
 use super::regression::{Course, LEAST_ROWS, Observations, Regression};
-use super::{Attribution, Resource, Share, estimate};
+use super::{Attribution, Kind, Resource, Share, estimate};
 use crate::event::RouteId;
 use crate::report::Leak;
 use crate::route_table::RouteTable;
@@ -75,7 +75,7 @@ pub fn judge(
         for share in leaking {
             let mut key = share.routes.clone();
             key.sort_unstable();
-            found.entry(key).or_default().push(Found { share, resource });
+            found.entry(key).or_default().push(Found::by_floors(share, resource));
         }
     }
     let details = Details::new(attribution, chance);
@@ -97,24 +97,30 @@ pub fn judge(
     findings
 }
 
-/// Bytes for a leak that only counts or a walk of the heap have shown: what the floors say of its routes, or else what the
-/// walk does.
+/// Bytes for a leak that only counts or a walk of the heap have shown: what the floors say of its routes; where they are not
+/// sure and a walk has shown it, what the walk does. Memory that objects hold outside the heap may be in no number of V8's.
 fn corroborate(attribution: &Attribution, details: &Details<'_>, group: &[RouteId], found: &mut Vec<Found>) {
-    if found.iter().any(|found| found.resource.is_memory()) {
-        return;
+    let walked = details.holder(group).map(|walked| {
+        let resource = if walked.what.kind == Kind::Native { Resource::External } else { Resource::Heap };
+        Found { share: walked.in_bytes(), resource, by_walk: true }
+    });
+    let walked = walked.filter(|walked| matters(&walked.share, walked.resource));
+    let is_outside = |found: &Found| found.resource.is_memory() && found.resource != Resource::Heap;
+    let counted = !found.is_empty();
+    if !found.iter().any(|found| found.resource.is_memory()) {
+        for resource in [Resource::Heap, Resource::External] {
+            let share = attribution.observations(resource).corroboration(group);
+            let share = share.filter(|share| matters(share, resource));
+            found.extend(share.map(|share| Found::by_floors(share, resource)));
+        }
+        let sure = found.iter().any(|found| found.share.interval.low > 0.0);
+        if !counted && !sure && walked.is_some() {
+            found.clear();
+        }
     }
-    for resource in [Resource::Heap, Resource::External] {
-        let share = attribution.observations(resource).corroboration(group);
-        found.extend(share.filter(|share| matters(share, resource)).map(|share| Found { share, resource }));
-    }
-    if found.is_empty()
-        && let Some(walked) = details.holder(group)
-    {
-        let share = walked.in_bytes();
-        found.extend(
-            Some(Found { share, resource: Resource::Heap })
-                .filter(|found| matters(&found.share, Resource::Heap)),
-        );
+    let wanted = |walked: &Found| found.is_empty() || (is_outside(walked) && !found.iter().any(is_outside));
+    if let Some(walked) = walked.filter(wanted) {
+        found.push(walked);
     }
 }
 
@@ -220,7 +226,7 @@ mod tests {
         let mut found: BTreeMap<Vec<RouteId>, Vec<Found>> = BTreeMap::new();
         for (routes, resource, kept) in all {
             let share = share(routes, *kept);
-            found.entry(share.routes.clone()).or_default().push(Found { share, resource: *resource });
+            found.entry(share.routes.clone()).or_default().push(Found::by_floors(share, *resource));
         }
         tell_once(&mut found);
         found.keys().map(|group| group.iter().map(|route| route.0).collect()).collect()

@@ -24,6 +24,14 @@ const MADE_OF: f64 = 0.3;
 pub(crate) struct Found {
     pub(crate) share: Share,
     pub(crate) resource: Resource,
+    /// Reckoned from the objects that a walk counted, which are evidence by themselves.
+    pub(crate) by_walk: bool,
+}
+
+impl Found {
+    pub(crate) fn by_floors(share: Share, resource: Resource) -> Self {
+        Self { share, resource, by_walk: false }
+    }
 }
 
 pub(crate) fn leak(
@@ -66,6 +74,7 @@ pub(crate) fn leak(
     };
     let mut evidence: Vec<Evidence> = found
         .iter()
+        .filter(|found| !found.by_walk)
         .map(|found| {
             let (resource, share) = (found.resource, &found.share);
             said(resource.witness(), resource.name(), estimate(share, resource.unit()), share)
@@ -257,7 +266,7 @@ mod tests {
             rows: 20,
             span_ns: (0, 1),
         };
-        Found { share, resource }
+        Found::by_floors(share, resource)
     }
 
     fn named(found: &[Found]) -> Option<Resource> {

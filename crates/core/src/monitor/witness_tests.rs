@@ -155,6 +155,9 @@ fn a_walk_alone_accuses_no_route_for_weak_references() {
         }
 
         assert_eq!(service.leaks().len(), accused, "{class}");
+        // What was reckoned from the walk is no second witness for it.
+        let evidence = service.leaks().into_iter().flat_map(|leak| leak.evidence);
+        assert!(evidence.map(|one| one.by).all(|by| by == "heap-walk"));
     }
 }
 
