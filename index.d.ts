@@ -95,7 +95,7 @@ export interface Options {
   redactHeapSnapshots?: boolean
   /**
    * Who writes a shadow's heap snapshot: V8's generator (`v8`), which needs 8 to 20 times the heap in memory and 50 to 110 ms per MB; the
-   * walk over the heap (`walk`), with about a sixth of that memory and a third of the time, where `capabilities.heapWalk` is on; or V8's
+   * walk over the heap (`walk`), with about a fifteenth of that memory and a third of the time, where `capabilities.heapWalk` is on; or V8's
    * generator where there is room for it and the walk elsewhere. Default `auto`.
    */
   heapSnapshotBy?: 'auto' | 'v8' | 'walk'

@@ -22,6 +22,8 @@ const OWN: u64 = 1;
 /// ... or a number.
 const NUMBER: u64 = 2;
 
+/// Slots of arrays are told by their numbers up to here.
+const HIGHEST_NUMBER: u64 = 1 << 16;
 /// Places of a table that is still small.
 const LEAST_PLACES: usize = 1024;
 
@@ -54,14 +56,14 @@ pub(crate) struct Strings {
     entries: Vec<u64>,
     /// The letters of each entry.
     letters: Vec<u64>,
-    /// Entries by their letters, each as its number and one more; 0 for none. Its length is a power of two.
+    /// Entries by their letters, each as its number and one more; 0 for none. At least a quarter is free.
     places: Vec<u32>,
     texts: Vec<Box<str>>,
     /// By the text itself, for those asked for most.
     made: HashMap<&'static str, u32>,
     /// Names of properties by their address.
     names: AddressMap<u32>,
-    /// By number, where it stands and one more; 0 for nowhere yet.
+    /// By number up to [`HIGHEST_NUMBER`], where it stands and one more; 0 for nowhere yet.
     numbers: Vec<u32>,
 }
 
@@ -70,7 +72,7 @@ impl Strings {
     pub(crate) fn reserve(&mut self, strings: usize) {
         self.entries.reserve_exact(strings);
         self.letters.reserve_exact(strings);
-        self.place_all((strings + strings / 2).next_power_of_two());
+        self.place_all(strings + strings / 3 + 1);
     }
 
     /// The number of a text of ours.
@@ -109,8 +111,10 @@ impl Strings {
         number
     }
 
-    /// The number of the digits of a number.
+    /// The number of the digits of a number. Those above [`HIGHEST_NUMBER`] are told as this one: an array of millions would need
+    /// as many strings for what nobody reads.
     pub(crate) fn number(&mut self, value: u64) -> u64 {
+        let value = value.min(HIGHEST_NUMBER);
         let at = value as usize;
         match self.numbers.get(at) {
             Some(known) if *known != 0 => return u64::from(*known - 1),
@@ -135,7 +139,7 @@ impl Strings {
                     if self.letters.get(known as usize - 1) == Some(&letters.0) {
                         return (u64::from(known - 1), false);
                     }
-                    at = (at + 1) & (self.places.len() - 1);
+                    at = self.next_place(at);
                 }
                 _ => break,
             }
@@ -149,17 +153,22 @@ impl Strings {
     }
 
     fn first_place(&self, letters: u64) -> usize {
-        (letters >> 7) as usize & self.places.len().saturating_sub(1)
+        // The product's upper half is below the number of places.
+        ((u128::from(letters) * self.places.len() as u128) >> 64) as usize
     }
 
-    /// Gives every entry its place among so many, a power of two.
+    fn next_place(&self, at: usize) -> usize {
+        if at + 1 < self.places.len() { at + 1 } else { 0 }
+    }
+
+    /// Gives every entry its place among so many.
     fn place_all(&mut self, places: usize) {
         self.places = Vec::new();
         self.places.resize(places.max(LEAST_PLACES), 0);
         for (number, letters) in (1_u32..).zip(&self.letters) {
             let mut at = self.first_place(*letters);
             while self.places.get(at).is_some_and(|place| *place != 0) {
-                at = (at + 1) & (self.places.len() - 1);
+                at = self.next_place(at);
             }
             if let Some(place) = self.places.get_mut(at) {
                 *place = number;
@@ -205,6 +214,19 @@ mod tests {
             assert_eq!(table.count(), 10_000);
         }
         assert_eq!(reserved.entries.capacity(), 10_000);
+        assert_eq!(reserved.places.len(), 13_334);
+    }
+
+    #[test]
+    fn numbers_beyond_the_highest_are_one() {
+        let mut strings = Strings::default();
+
+        let numbers =
+            [5, HIGHEST_NUMBER, HIGHEST_NUMBER + 1, u64::MAX >> 8].map(|value| strings.number(value));
+
+        assert_eq!(numbers, [0, 1, 1, 1]);
+        assert_eq!(strings.get(1), Text::Number(HIGHEST_NUMBER));
+        assert!(strings.numbers.len() <= 1 << 17);
     }
 
     #[test]
