@@ -55,6 +55,7 @@ test('a shadow takes the heap snapshot, with floor and stack, and leaves nothing
   assert.equal(heapSnapshot.by, 'shadow', JSON.stringify(heapSnapshot))
   assert.equal(heapSnapshot.state, 'written')
   assert.ok(heapSnapshot.countsMatch)
+  assert.ok(incident.readings.length > 0, 'the memory was looked at before the shadow was asked')
   const { idleMs, areasMs, forkMs, restoreMs } = heapSnapshot.pauseParts
   const parts = idleMs + areasMs + forkMs + restoreMs
   assert.ok(Math.abs(parts - heapSnapshot.pauseMs) < 0.5, `${parts} of ${heapSnapshot.pauseMs} ms are explained`)

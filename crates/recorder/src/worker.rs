@@ -33,6 +33,8 @@ const STEP: Duration = Duration::from_millis(50);
 /// A step that comes later than this says that the thread itself was not scheduled.
 const LATE_NS: u64 = 500_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
+/// A reading of the process is fresh for so long.
+const FRESH_NS: u64 = 100_000_000;
 /// The same error is told at most this often.
 const ERROR_EVERY_NS: u64 = 60 * SECOND_NS;
 
@@ -244,6 +246,15 @@ impl Worker {
         };
         shared.can_count.store(state == "native", Ordering::Relaxed);
         shared.set_capability("objectCount", state, because);
+    }
+
+    /// What memory there is may have changed since the last reading, or has not been read at all yet.
+    fn read_freshly(&mut self) {
+        let now = (self.shared.now)();
+        if now.since(self.last_second) > FRESH_NS {
+            self.last_second = now;
+            self.second(now);
+        }
     }
 
     fn second(&mut self, now: Nanos) {

@@ -43,6 +43,7 @@ impl Worker {
     pub(super) fn incident(&mut self, request: Request<'_>) {
         let Request { id, reason, trip, heap_snapshot, floor } = request;
         self.drop_floor();
+        self.read_freshly();
         let shared = Arc::clone(&self.shared);
         let stats = shared.stats();
         let at_limit = self.heap_limit.filter(|_| trip.is_some_and(|trip| trip.condition == "heap-limit"));
