@@ -113,6 +113,25 @@ test('a shadow that is killed is tried again', { skip, timeout: 120_000 }, async
   assert.deepEqual(shadows(), [])
 })
 
+test('a walk that is ended while it writes the heap snapshot is followed by V8', { skip: skip || process.arch !== 'x64', timeout: 120_000 }, async (t) => {
+  const directory = makeDirectory(t)
+  const probe = startProbe(t, { directory, heapSnapshotBy: 'walk' })
+  const kept = Array.from({ length: 200_000 }, (_, i) => ({ i, text: `kept ${i}` }))
+  await until(() => probe.report().process.capabilities.heapWalk?.state !== undefined, 'it is known whether there are walks')
+  const { state, because } = probe.report().process.capabilities.heapWalk
+  if (state !== 'native') return t.skip(because)
+  const capture = probe.capture({ heapSnapshot: true })
+  const written = () => fs.readdirSync(directory, { recursive: true }).filter((name) => path.basename(name).startsWith('.tmp-') && name.endsWith('.gz'))
+  await until(() => written().some((name) => fs.statSync(path.join(directory, name)).size > 0), 'the heap snapshot is being written')
+  shadows().forEach((pid) => process.kill(pid, 'SIGKILL'))
+
+  const { heapSnapshot, shadow } = await capture
+
+  assert.deepEqual([heapSnapshot.state, heapSnapshot.by, heapSnapshot.generator], ['written', 'shadow', 'v8'], JSON.stringify([heapSnapshot, shadow]))
+  assert.equal(shadow.attempts, 2)
+  assert.equal(kept.length, 200_000)
+})
+
 test('when every shadow dies the app takes the heap snapshot itself', { skip, timeout: 120_000 }, async (t) => {
   const probe = startProbe(t, { directory: makeDirectory(t) })
   let done = false

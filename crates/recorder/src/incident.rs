@@ -1,6 +1,6 @@
 //! An incident: its directory, its first writing, and its completion when a heap snapshot is there.
 
-use crate::answers::{Answers, Floor};
+use crate::answers::{Answers, Floor, Generator};
 use crate::files;
 use crate::preflight;
 use crate::questions::{Purpose, Questions};
@@ -205,7 +205,10 @@ impl Pending {
                 let (state, because) = match (self.refused(&answers), self.ran_out.take()) {
                     (Some(no_room), _) => ("refused", no_room),
                     (None, Some(ran_out)) => ran_out,
-                    (None, None) => ("failed", format!("V8 wrote no whole heap snapshot: {damage}")),
+                    (None, None) => {
+                        let who = if answers.generator == Generator::Walk { "the walk" } else { "V8" };
+                        ("failed", format!("{who} wrote no whole heap snapshot: {damage}"))
+                    }
                 };
                 (json!({ "state": state, "because": because }), answers)
             }

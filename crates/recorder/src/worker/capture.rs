@@ -266,6 +266,7 @@ impl Worker {
         // A disk that fails does so for every way; all else is the way's own.
         let disk_failed = written.is_err() && pending.fault.is_none();
         let refused = pending.fault.is_some();
+        let by_walk = written.as_ref().is_ok_and(|written| written.answers.generator == Generator::Walk);
         let written = match (pending.fault.take(), ending) {
             (Some(fault), _) => Err(fault),
             (None, None | Some(Ending::Exited(0))) => written,
@@ -283,6 +284,10 @@ impl Worker {
             self.attribute_floor(&pending, &written.answers);
         }
         if !whole && pending.way == Way::Shadow {
+            if by_walk {
+                // Whatever ended it, V8's generator has its turn next.
+                pending.questions.generator = Generator::V8;
+            }
             pending.shadow_fault = Some(match &written {
                 Ok(written) => written.answers.fault.clone().unwrap_or("it ended too early".to_owned()),
                 Err(why) => why.clone(),
