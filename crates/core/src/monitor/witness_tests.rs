@@ -142,6 +142,33 @@ fn walks_say_what_is_kept_where_and_by_whom() {
     assert_eq!(culprit.retaining_path, ["module cache.js", "Map", "entry"]);
 }
 
+/// The memory of WebAssembly is in none of V8's numbers: floors see the small object that holds it.
+#[test]
+fn what_objects_hold_outside_the_heap_is_told_beside_what_floors_saw_of_the_heap() {
+    let mut service = Service::new();
+    for _ in 0..16 {
+        let mark = service.second();
+        let (floor, mut census) = (service.floor(mark), service.census(mark));
+        for holder in census.holders.iter_mut().filter(|holder| holder.signature == 8) {
+            (holder.kind, holder.bytes) = (Kind::Native, 66_000 * holder.count);
+        }
+        assert!(service.monitor.census(&census) && service.monitor.floor(&floor));
+    }
+
+    let leaks = service.leaks();
+
+    assert_eq!(leaks.len(), 1, "{leaks:?}");
+    assert_eq!((leaks[0].resource.as_str(), leaks[0].kind.as_str()), ("external", "native"), "{leaks:?}");
+    assert!((leaks[0].per_request.value - 66_000.0).abs() < 700.0, "{:?}", leaks[0].per_request);
+    let floors: Vec<&str> = leaks[0]
+        .evidence
+        .iter()
+        .filter(|evidence| evidence.by == "floor-regression")
+        .map(|evidence| evidence.of.as_str())
+        .collect();
+    assert_eq!(floors, ["heap"]);
+}
+
 /// The registry of `AbortSignal.any()` grows by one such entry for each request until finalizers run.
 #[test]
 fn a_walk_alone_accuses_no_route_for_weak_references() {
