@@ -102,10 +102,11 @@ test('the table marks leaky routes and no line is wider than the terminal', () =
   }
 })
 
-test('what is kept is not shown while its interval holds zero', () => {
-  const [, health] = table(sampleReport(), new History(), { columns: 120, color: false, fullBarMs: 120 })
+test('what is kept is shown of reported routes only, and not while its interval holds zero', () => {
+  const [, health, mails] = table(sampleReport(), new History(), { columns: 120, color: false, fullBarMs: 120 })
 
   assert.match(health, /GET \/health .* · +· +·$/)
+  assert.match(mails, /8\.1 kB \(7\.9–8\.3\) +· +·$/)
 })
 
 function sampleReport () {
@@ -115,7 +116,7 @@ function sampleReport () {
     leaks: [{ routes: ['GET /mails/:customer'] }],
     routes: [
       { route: 'GET /mails/:customer', requests: 1234, recentMs, kept: { heap: { value: 8123, low: 7900, high: 8300, unit: 'bytes' } } },
-      { route: 'GET /health', requests: 10, recentMs, kept: { heap: { value: 3, low: 0, high: 90, unit: 'bytes' } } }
+      { route: 'GET /health', requests: 10, recentMs, kept: { heap: { value: 3, low: 2, high: 90, unit: 'bytes' } } }
     ]
   }
 }

@@ -48,7 +48,7 @@ function table (report, history, { columns, color, fullBarMs }) {
     ms(route.recentMs?.p50 ?? route.durationMs?.p50),
     ms(route.recentMs?.p95 ?? route.durationMs?.p95),
     '',
-    ...RESOURCES.map((resource) => kept(route.kept?.[resource], withIntervals))
+    ...RESOURCES.map((resource) => leaky.has(route.route) ? kept(route.kept?.[resource], withIntervals) : NOTHING)
   ])
   const widths = head.map((title, i) => Math.max(title.length, ...cells.map((row) => row[i].length)))
   const others = widths.reduce((sum, width, i) => i === 5 ? sum : sum + width, head.length)
@@ -72,6 +72,7 @@ function ms (value) {
   return value === undefined ? NOTHING : value.toFixed(value < 10 ? 1 : 0)
 }
 
+// Only of routes that are reported, for an estimate alone is no verdict: of many routes one is above zero by chance.
 // An interval that holds zero says nothing yet; less than a hundredth is zero as it is shown.
 function kept (found, withInterval) {
   if (found === undefined || found.low < 0.01) return NOTHING
