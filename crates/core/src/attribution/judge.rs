@@ -106,19 +106,21 @@ fn corroborate(attribution: &Attribution, details: &Details<'_>, group: &[RouteI
     });
     let walked = walked.filter(|walked| matters(&walked.share, walked.resource));
     let is_outside = |found: &Found| found.resource.is_memory() && found.resource != Resource::Heap;
-    let counted = !found.is_empty();
     if !found.iter().any(|found| found.resource.is_memory()) {
         for resource in [Resource::Heap, Resource::External] {
             let share = attribution.observations(resource).corroboration(group);
             let share = share.filter(|share| matters(share, resource));
             found.extend(share.map(|share| Found::by_floors(share, resource)));
         }
-        let sure = found.iter().any(|found| found.share.interval.low > 0.0);
-        if !counted && !sure && walked.is_some() {
-            found.clear();
+        let sure = |found: &Found| found.resource.is_memory() && found.share.interval.low > 0.0;
+        if walked.is_some() && !found.iter().any(sure) {
+            found.retain(|found| !found.resource.is_memory());
         }
     }
-    let wanted = |walked: &Found| found.is_empty() || (is_outside(walked) && !found.iter().any(is_outside));
+    let is_told = |is: &dyn Fn(&Found) -> bool| found.iter().any(is);
+    let wanted = |walked: &Found| {
+        !is_told(&|found| found.resource.is_memory()) || (is_outside(walked) && !is_told(&is_outside))
+    };
     if let Some(walked) = walked.filter(wanted) {
         found.push(walked);
     }
