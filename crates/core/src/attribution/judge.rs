@@ -86,6 +86,7 @@ pub fn judge(
         corroborate(attribution, &details, group, found);
     }
     tell_once(&mut found);
+    leave_out_shared(&mut found, |group| details.holder(group).is_some());
     findings.leaks = found
         .iter()
         .filter_map(|(group, found)| leak(group, found, &details, routes, attribution, heap_limit, &when))
@@ -152,6 +153,19 @@ fn tell_once(found: &mut BTreeMap<Vec<RouteId>, Vec<Found>>) {
         });
     }
     found.retain(|_, found| !found.is_empty());
+}
+
+/// Buffers share their memory: slices of Node's pool, of what a socket read. One that is kept keeps what others had of it, too, and the
+/// routes of those others go with its growth. A route of which nothing but memory outside the heap grows, and of which no walk saw
+/// an object, is not accused beside one that keeps more of it and whose objects a walk saw.
+fn leave_out_shared(found: &mut BTreeMap<Vec<RouteId>, Vec<Found>>, seen: impl Fn(&[RouteId]) -> bool) {
+    let outside = |found: &Found| found.resource.is_memory() && found.resource != Resource::Heap;
+    let amount = |found: &[Found]| {
+        found.iter().filter(|one| outside(one)).map(|one| one.share.amount()).fold(0.0, f64::max)
+    };
+    let most =
+        found.iter().filter(|(group, _)| seen(group)).map(|(_, found)| amount(found)).fold(0.0, f64::max);
+    found.retain(|group, found| seen(group) || !found.iter().all(outside) || amount(found) >= most);
 }
 
 /// The shares that are certain and go on, in the longest of three spans of observations in which they do: all, the last
@@ -232,6 +246,25 @@ mod tests {
         }
         tell_once(&mut found);
         found.keys().map(|group| group.iter().map(|route| route.0).collect()).collect()
+    }
+
+    #[test]
+    fn what_buffers_share_is_told_of_the_route_that_keeps_them() {
+        let told = |kept: f64, resource: Resource, seen: &[u16]| {
+            let mut found: BTreeMap<Vec<RouteId>, Vec<Found>> = BTreeMap::new();
+            for (route, resource, kept) in [(1, Resource::External, 37_000.0), (2, resource, kept)] {
+                let share = share(&[route], kept);
+                found.entry(share.routes.clone()).or_default().push(Found::by_floors(share, resource));
+            }
+            leave_out_shared(&mut found, |group| group.iter().all(|route| seen.contains(&route.0)));
+            found.len()
+        };
+
+        assert_eq!(told(8_000.0, Resource::ArrayBuffers, &[1]), 1);
+        assert_eq!(told(8_000.0, Resource::ArrayBuffers, &[1, 2]), 2, "a walk saw its objects");
+        assert_eq!(told(8_000.0, Resource::ArrayBuffers, &[]), 2, "there are no walks");
+        assert_eq!(told(8_000.0, Resource::Heap, &[1]), 2, "its heap grows");
+        assert_eq!(told(40_000.0, Resource::ArrayBuffers, &[1]), 2, "it keeps more");
     }
 
     #[test]
