@@ -90,7 +90,7 @@ export interface Options {
   tickMs?: number
   /**
    * Heap snapshots are written without the contents of strings, keys of dictionaries and source texts; names of classes, functions and
-   * properties stay. Takes two bytes of memory for each object while one is written. Default false.
+   * properties stay. Takes some six bytes of the app's memory for each object while one is written. Default false.
    */
   redactHeapSnapshots?: boolean
   /**

@@ -15,12 +15,12 @@ const groups = skip || !isRoot ? undefined : memoryGroups()
 const inGroup = { skip: skip || (groups === undefined && 'no memory cgroup can be made'), timeout: 180_000 }
 const SECOND_READING_MS = 1500 // the cgroup is read once a second
 
-test('in 512 MB the heap snapshot of a heap of 150 MB is written by the walk', inGroup, async (t) => {
+test('in 512 MB the heap snapshot of a heap of 150 MB is written by the walk', { ...inGroup, skip: inGroup.skip || process.arch !== 'x64' }, async (t) => {
   const app = await startInGroup(t, 2_000_000)
 
   const { incident, capabilities } = await app.capture({ heapSnapshot: true })
 
-  if (capabilities.heapWalk.state !== 'native') return t.skip(capabilities.heapWalk.because)
+  assert.equal(capabilities.heapWalk.state, 'native', capabilities.heapWalk.because)
   const { state, generator, countsMatch, nodeCount } = incident.heapSnapshot
   assert.deepEqual([state, generator, countsMatch], ['written', 'walk', true], JSON.stringify([incident.heapSnapshot, incident.shadow]))
   assert.equal(incident.walk.state, 'answered')

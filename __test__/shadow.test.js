@@ -119,7 +119,7 @@ test('a walk that is ended while it writes the heap snapshot is followed by V8',
   const kept = Array.from({ length: 200_000 }, (_, i) => ({ i, text: `kept ${i}` }))
   await until(() => probe.report().process.capabilities.heapWalk?.state !== undefined, 'it is known whether there are walks')
   const { state, because } = probe.report().process.capabilities.heapWalk
-  if (state !== 'native') return t.skip(because)
+  assert.equal(state, 'native', because)
   const capture = probe.capture({ heapSnapshot: true })
   const written = () => fs.readdirSync(directory, { recursive: true }).filter((name) => path.basename(name).startsWith('.tmp-') && name.endsWith('.gz'))
   await until(() => written().some((name) => fs.statSync(path.join(directory, name)).size > 0), 'the heap snapshot is being written')

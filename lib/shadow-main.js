@@ -30,7 +30,7 @@ function makeShadowMain (watched, native) {
   }
 }
 
-// V8's generator needs many times the heap in memory, the walk a third of it: it writes what V8 has no room for.
+// V8's generator needs many times the heap in memory, the walk less than half of it: it writes what V8 has no room for.
 // A walk that failed its own test writes nothing.
 function heapSnapshot ({ generator, count }, walked, native) {
   const canWalk = walked !== undefined && generator !== 'v8'
@@ -38,7 +38,7 @@ function heapSnapshot ({ generator, count }, walked, native) {
   if (canWalk && (generator === 'walk' || needed !== undefined)) {
     answer({ generator: 'walk' })
     answer({ heapSnapshot: 'begins' })
-    native.writeHeapSnapshotInShadow(OUTPUT, {})
+    native.writeHeapSnapshotInShadow({})
   } else if (needed !== undefined) {
     answer({ noRoom: needed })
   } else {

@@ -11,13 +11,13 @@ use crate::app_thread::{AppThread, Counts};
 use crate::probe::Running;
 use leakprobe_heap_walk::Question;
 use leakprobe_recorder::FreezeJob;
-use leakprobe_shadow::{Frozen, HeapSampler, Interrupter, Isolate, end};
+use leakprobe_shadow::{Frozen, HeapSampler, Interrupter, Isolate, OUTPUT, end};
 use napi::bindgen_prelude::{Function, FunctionRef, Object, ToNapiValue};
 use napi::{Env, JsValue, sys};
 use std::ffi::{CStr, c_void};
 use std::fs::File;
 use std::mem::ManuallyDrop;
-use std::os::fd::FromRawFd;
+use std::os::fd::FromRawFd as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
@@ -131,8 +131,7 @@ pub(crate) fn walk_in_shadow(running: &Running, question: &str, sample: &Object<
     }
     let question: Question = serde_json::from_str(question).ok()?;
     let (walker, question) = running.recorder.walk(question)?;
-    // SAFETY: a `napi_value` is the address of a handle's slot, and this one's scope is open during the call.
-    let sample = unsafe { sample.raw().cast::<u64>().read() };
+    let sample = tagged(sample);
     // SAFETY: in a shadow, called by JavaScript, so on the isolate's thread; the sample was given by JavaScript.
     let walk = || unsafe { walker.walk(sample, &question) };
     let answer = match catch_unwind(AssertUnwindSafe(walk)) {
@@ -143,19 +142,24 @@ pub(crate) fn walk_in_shadow(running: &Running, question: &str, sample: &Object<
     Some(answer.to_string())
 }
 
-/// Writes a heap snapshot by the walk to an open descriptor, in a shadow only; `false` where that cannot be.
-pub(crate) fn write_heap_snapshot_in_shadow(running: &Running, descriptor: i32, sample: &Object<'_>) -> bool {
+/// V8's tagged word of an object.
+fn tagged(object: &Object<'_>) -> u64 {
+    // SAFETY: a `napi_value` is the address of a handle's slot, and this one's scope is open as long as the object is.
+    unsafe { object.raw().cast::<u64>().read() }
+}
+
+/// Writes a heap snapshot by the walk to a shadow's output, in a shadow only; `false` where that cannot be.
+pub(crate) fn write_heap_snapshot_in_shadow(running: &Running, sample: &Object<'_>) -> bool {
     if !in_shadow() {
         return false;
     }
     let Some((walker, _)) = running.recorder.walk(Question::default()) else { return false };
-    // SAFETY: the shadow's output, which it was given open, and which is not closed here.
-    let mut output = ManuallyDrop::new(unsafe { File::from_raw_fd(descriptor) });
-    // SAFETY: a `napi_value` is the address of a handle's slot, and this one's scope is open during the call.
-    let sample = unsafe { sample.raw().cast::<u64>().read() };
+    // SAFETY: a shadow has its output open there from its beginning to its end, and it is not closed here.
+    let mut output = ManuallyDrop::new(unsafe { File::from_raw_fd(OUTPUT) });
+    let sample = tagged(sample);
     // SAFETY: in a shadow, called by JavaScript, so on the isolate's thread; the sample was given by JavaScript.
     let write = || unsafe { walker.write_heap_snapshot(sample, &mut *output) };
-    matches!(catch_unwind(AssertUnwindSafe(write)), Ok(Ok(_)))
+    matches!(catch_unwind(AssertUnwindSafe(write)), Ok(Ok(())))
 }
 
 /// Freezes the process as the job says, for the incident `id`. In the shadow `main` answers, and this never returns.

@@ -303,11 +303,11 @@ impl NativeProbe {
         self.with(|running| Ok(ffi::walk_in_shadow(running, &question, &sample)))
     }
 
-    /// Writes a heap snapshot by the walk to an open descriptor, in a shadow only. `sample` is any small object. `false` where
+    /// Writes a heap snapshot by the walk to a shadow's output, in a shadow only. `sample` is any small object. `false` where
     /// that is no shadow, or it could not be written to its end.
     #[napi]
-    pub fn write_heap_snapshot_in_shadow(&self, descriptor: i32, sample: Object<'_>) -> napi::Result<bool> {
-        self.with(|running| Ok(ffi::write_heap_snapshot_in_shadow(running, descriptor, &sample)))
+    pub fn write_heap_snapshot_in_shadow(&self, sample: Object<'_>) -> napi::Result<bool> {
+        self.with(|running| Ok(ffi::write_heap_snapshot_in_shadow(running, &sample)))
     }
 
     /// V8 has written it, or could not.

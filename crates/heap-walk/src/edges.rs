@@ -11,8 +11,8 @@ pub(crate) const TABLE_HEAD: u64 = 40;
 /// Words of a dictionary by name before its entries, after map and length.
 pub(crate) const DICTIONARY_PREFIX: u64 = 6;
 /// Where a weak reference keeps its target: behind an object's head, and behind the registry of a weak cell.
-const WEAK_REF_TARGET: u64 = 24;
-const WEAK_CELL_TARGET: u64 = 16;
+pub(crate) const WEAK_REF_TARGET: u64 = 24;
+pub(crate) const WEAK_CELL_TARGET: u64 = 16;
 
 impl Heap<'_> {
     /// Calls `each` with the offset and the word of everything in an object that may be an edge, but for its map.

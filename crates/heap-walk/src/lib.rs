@@ -47,5 +47,4 @@ mod walker;
 
 pub use answer::{Census, ClassCount, Count, Holder, Planted, Question, Step, StepKind};
 pub use refusal::Refusal;
-pub use snapshot::Written;
 pub use walker::Walker;

@@ -156,8 +156,8 @@ fn tell_once(found: &mut BTreeMap<Vec<RouteId>, Vec<Found>>) {
 }
 
 /// Buffers share their memory: slices of Node's pool, of what a socket read. One that is kept keeps what others had of it, too, and the
-/// routes of those others go with its growth. A route of which nothing but memory outside the heap grows, and of which no walk saw
-/// an object, is not accused beside one that keeps more of it and whose objects a walk saw.
+/// routes of those others go with its growth. A route of which nothing but buffers grows (and the process's memory with them), and of
+/// which no walk saw an object, is not accused beside one that keeps more of it and whose objects a walk saw.
 fn leave_out_shared(found: &mut BTreeMap<Vec<RouteId>, Vec<Found>>, seen: impl Fn(&[RouteId]) -> bool) {
     let outside = |found: &Found| found.resource.is_memory() && found.resource != Resource::Heap;
     let amount = |found: &[Found]| {
@@ -165,7 +165,9 @@ fn leave_out_shared(found: &mut BTreeMap<Vec<RouteId>, Vec<Found>>, seen: impl F
     };
     let most =
         found.iter().filter(|(group, _)| seen(group)).map(|(_, found)| amount(found)).fold(0.0, f64::max);
-    found.retain(|group, found| seen(group) || !found.iter().all(outside) || amount(found) >= most);
+    let buffers = |found: &Found| matches!(found.resource, Resource::External | Resource::ArrayBuffers);
+    let shares = |found: &[Found]| found.iter().all(outside) && found.iter().any(buffers);
+    found.retain(|group, found| seen(group) || !shares(found) || amount(found) >= most);
 }
 
 /// The shares that are certain and go on, in the longest of three spans of observations in which they do: all, the last
@@ -264,6 +266,7 @@ mod tests {
         assert_eq!(told(8_000.0, Resource::ArrayBuffers, &[1, 2]), 2, "a walk saw its objects");
         assert_eq!(told(8_000.0, Resource::ArrayBuffers, &[]), 2, "there are no walks");
         assert_eq!(told(8_000.0, Resource::Heap, &[1]), 2, "its heap grows");
+        assert_eq!(told(8_000.0, Resource::Native, &[1]), 2, "what malloc gave is no buffer");
         assert_eq!(told(40_000.0, Resource::ArrayBuffers, &[1]), 2, "it keeps more");
     }
 

@@ -1,6 +1,6 @@
 //! The edges of one object with what they are called, as V8's own heap snapshots have them.
 
-use crate::edges::DICTIONARY_PREFIX;
+use crate::edges::{DICTIONARY_PREFIX, WEAK_CELL_TARGET, WEAK_REF_TARGET};
 use crate::heap::{Heap, strong};
 use crate::maps::Treatment;
 use crate::objects::Place;
@@ -88,29 +88,19 @@ pub(crate) struct Edges {
 }
 
 impl Edges {
-    /// Notes which values are reached through which keys: they are edges of the keys, too.
-    pub(crate) fn find_ephemerons(&mut self, heap: &mut Heap<'_>, reached: &mut Reached) {
-        for page in 0..heap.objects.pages() {
-            let mut next = heap.objects.first_in(page);
-            while let Some(place) = next {
-                next = heap.objects.after(place);
-                if reached.parent(heap, place).is_none() {
-                    continue;
-                }
-                let table = heap.objects.address(place);
-                let map = reached.maps.of(heap, table);
-                if reached.maps.get(map).is_none_or(|info| info.treatment != Treatment::Ephemerons) {
-                    continue;
-                }
-                let mut pairs = Vec::new();
-                heap.each_ephemeron(table, |heap, key, _, value| {
-                    pairs.extend(essential(heap, key).zip(heap.target(value)));
-                });
-                for (key, value) in pairs {
-                    self.by_key.entry(key.0).or_default().push(value);
-                }
-            }
+    /// Notes, where an object is the table of a weak collection, which values are reached through which keys: they are edges of the
+    /// keys, too.
+    pub(crate) fn note_ephemerons(&mut self, heap: &mut Heap<'_>, reached: &mut Reached, place: Place) {
+        let table = heap.objects.address(place);
+        let map = reached.maps.of(heap, table);
+        if reached.maps.get(map).is_none_or(|info| info.treatment != Treatment::Ephemerons) {
+            return;
         }
+        heap.each_ephemeron(table, |heap, key, _, value| {
+            if let (Some(key), Some(value)) = (essential(heap, key), heap.target(value)) {
+                self.by_key.entry(key.0).or_default().push(value);
+            }
+        });
     }
 
     /// Adds all edges of an object; their targets may be dead.
@@ -198,19 +188,9 @@ impl Edges {
             elements(heap, store, found);
         }
     }
-
-    pub(crate) fn bytes(&self) -> u64 {
-        let properties: usize = self
-            .properties
-            .values()
-            .map(|all| all.inner.capacity() * 8 + all.outer.capacity() * 16 + 64)
-            .sum();
-        let keys: usize = self.by_key.values().map(|all| all.capacity() * 4 + 40).sum();
-        (properties + keys) as u64
-    }
 }
 
-/// Elements of an array that are objects; what V8 puts into holes is left out.
+/// Elements of an array that are objects; holes and `undefined` are left out.
 fn elements(heap: &mut Heap<'_>, store: u64, found: &mut Vec<Edge>) {
     heap.each_word(store, Treatment::Entries, |heap, offset, word| {
         if let Some(target) = essential(heap, word)
@@ -265,7 +245,8 @@ fn weak(heap: &mut Heap<'_>, object: u64, treatment: Treatment, found: &mut Vec<
             });
         }
         Treatment::WeakRef | Treatment::WeakCell => {
-            let offset = if treatment == Treatment::WeakRef { 24 } else { 16 };
+            let is_reference = treatment == Treatment::WeakRef;
+            let offset = if is_reference { WEAK_REF_TARGET } else { WEAK_CELL_TARGET };
             let target = heap.field(object, offset).and_then(|target| heap.objects.find(target));
             found.extend(target.map(|target| Edge { label: Label::Weak(offset / 8), target }));
         }

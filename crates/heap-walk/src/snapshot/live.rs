@@ -44,10 +44,6 @@ impl Live {
         let before = (block & ((1 << bit) - 1)).count_ones();
         Some(u64::from(*self.ranks.get(number as usize / BLOCK)? + before))
     }
-
-    pub(crate) fn bytes(&self) -> u64 {
-        (self.bits.len() * 8 + self.ranks.len() * 4) as u64
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A heap snapshot in V8's file format, written from the walk: no graph is built, the heap itself is the graph.
 //!
 //! The heap is gone through three times: to count the edges, to write the nodes, to write the edges. What is kept meanwhile is
-//! a bit and a half for each object, eight bytes for each string that is told, and the names of properties.
+//! a bit and a half for each object, 21 bytes for each string that is told, and the names of properties.
 //!
 //! The format is the one that `v8.writeHeapSnapshot()` of Node 20 and later writes, as Chrome `DevTools` reads it; node types, the
 //! names of V8's own things and the kinds of edges follow V8's, so that what reads those files reads these.
@@ -29,19 +29,6 @@ use strings::{Letters, Strings, Text};
 /// Letters of a string that is told, as V8's default.
 pub(crate) const LONGEST_STRING: u32 = 1024;
 
-/// What was written.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Written {
-    /// Nodes.
-    pub nodes: u64,
-    /// Edges.
-    pub edges: u64,
-    /// Strings.
-    pub strings: u64,
-    /// What was kept for it beside the walk's own tables, bytes.
-    pub memory: u64,
-}
-
 /// The nodes that are no objects: the root, the roots of the collector, and one for each kind of root.
 struct Made {
     kinds: Vec<(i32, String)>,
@@ -54,7 +41,7 @@ impl Made {
 }
 
 /// Writes a heap snapshot of what the walk has reached.
-pub(crate) fn write(heap: &mut Heap<'_>, reached: &mut Reached, out: &mut dyn Write) -> io::Result<Written> {
+pub(crate) fn write(heap: &mut Heap<'_>, reached: &mut Reached, out: &mut dyn Write) -> io::Result<()> {
     let kinds = reached.roots.names.iter().map(|(kind, name)| (*kind, name.clone())).collect();
     let made = Made { kinds };
     let live = Live::of(reached.reached_numbers());
@@ -98,8 +85,7 @@ struct Writer<'w, 'a, 'o> {
 }
 
 impl Writer<'_, '_, '_> {
-    fn write(&mut self) -> io::Result<Written> {
-        self.edges.find_ephemerons(self.heap, self.reached);
+    fn write(&mut self) -> io::Result<()> {
         let edges = self.count()?;
         let nodes = self.first_store + self.store_sizes.len() as u64;
         self.json.head(nodes, edges)?;
@@ -110,16 +96,10 @@ impl Writer<'_, '_, '_> {
         self.locations()?;
         self.json.next_section("strings")?;
         self.all_strings()?;
-        self.json.end()?;
-        let memory = self.live.bytes()
-            + self.strings.bytes()
-            + self.edges.bytes()
-            + self.places.bytes()
-            + self.stores.len() as u64 * 24;
-        Ok(Written { nodes, edges, strings: self.strings.count() as u64, memory })
+        self.json.end()
     }
 
-    /// Counts edges, and finds the stores of array buffers and the global objects.
+    /// Counts edges, after it has found the stores of array buffers, the global objects, and what hangs on keys of weak collections.
     fn count(&mut self) -> io::Result<u64> {
         let (mut strings, first_nonstring) = (0, self.heap.layout.first_nonstring);
         self.each_object(|writer, place, index| {
@@ -129,6 +109,7 @@ impl Writer<'_, '_, '_> {
                 writer.globals.push(writer.first_object + index);
             }
             strings += usize::from(instance_type < first_nonstring);
+            writer.edges.note_ephemerons(writer.heap, writer.reached, place);
             if instance_type == writer.heap.layout.instance_type("JSArrayBuffer")
                 && let Some((address, bytes)) = writer.heap.off_heap(object, instance_type)
                 && !writer.stores.contains_key(&address)
@@ -253,7 +234,7 @@ impl Writer<'_, '_, '_> {
             let count = writer.edges_of(place, false)?;
             let object = writer.heap.objects.address(place);
             let size = u64::from(writer.heap.size(object));
-            // V8 gives odd numbers to objects and even ones to what it makes up; here it is the other way around for what is made up.
+            // As V8's, ids of objects are odd, and those of native memory even.
             writer.json.node(node_type, name, writer.first_object * 2 + 1 + index * 2, size, count)
         })?;
         let sizes = std::mem::take(&mut self.store_sizes);

@@ -51,11 +51,6 @@ impl Places {
         let column = start - script.lines.get(line)?;
         Some(Place { script: script.number, line: line as u32, column })
     }
-
-    pub(crate) fn bytes(&self) -> u64 {
-        let lines: usize = self.scripts.values().map(|script| script.lines.capacity() * 4 + 48).sum();
-        (lines + self.functions.capacity() * 32) as u64
-    }
 }
 
 /// Letters before each line of a source text.

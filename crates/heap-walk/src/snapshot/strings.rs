@@ -191,12 +191,6 @@ impl Strings {
             None => Text::Own(""),
         }
     }
-
-    pub(crate) fn bytes(&self) -> u64 {
-        let texts: usize = self.texts.iter().map(|text| text.len() + 32).sum();
-        let table = self.entries.capacity() * 8 + self.letters.capacity() * 8 + self.places.capacity() * 4;
-        (table + self.names.capacity() * 17 + self.numbers.capacity() * 4 + texts) as u64
-    }
 }
 
 #[cfg(test)]
