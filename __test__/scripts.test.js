@@ -4,7 +4,7 @@ const assert = require('node:assert/strict')
 const { test } = require('node:test')
 const leaks = require('../benchmark/leaks/result.js')
 const { median, summarise, table } = require('../benchmark/request/result.js')
-const { countCargo, countNode, runSuite } = require('../scripts/test/suite.js')
+const { cargoFailures, countCargo, countNode, nodeFailures, runSuite } = require('../scripts/test/suite.js')
 
 test('cargo summaries are added up over all test binaries', () => {
   const output = [
@@ -24,6 +24,16 @@ test('a cancelled JavaScript test counts as failed', () => {
 
 test('a runner that printed no summary counts nothing', () => {
   assert.deepEqual(countNode('segmentation fault'), { passed: 0, failed: 0, skipped: 0 })
+})
+
+test('what failed is told again at the end, shortened', () => {
+  const trace = Array.from({ length: 200 }, (_, line) => `    at line ${line}`).join('\n')
+  const node = `✔ a (1ms)\n✖ b (1ms)\n\nℹ pass 1\nℹ fail 1\n\n✖ failing tests:\n\ntest at b.test.js:2:1\n✖ b (1ms)\n  AssertionError: 2 requests failed\n${trace}\n`
+  const cargo = 'running 2 tests\n\nfailures:\n\n---- b stdout ----\npanicked: left 1, right 2\n\n\nfailures:\n    b\n\ntest result: FAILED. 1 passed; 1 failed; 0 ignored\n'
+
+  assert.match(nodeFailures(node), /^test at b\.test\.js:2:1\n✖ b \(1ms\)\n {2}AssertionError: 2 requests failed\n[^]*… 123 lines more above$/)
+  assert.equal(cargoFailures(cargo), '---- b stdout ----\npanicked: left 1, right 2')
+  assert.deepEqual([nodeFailures('ℹ pass 1\n'), cargoFailures('test result: ok. 1 passed; 0 failed; 0 ignored')], ['', ''])
 })
 
 test('what a runner leaves running ends with it, and a runner that never ends has failed', { skip: process.platform === 'win32' }, async () => {

@@ -36,7 +36,10 @@ test('what is lost is told', () => {
   assert.deepEqual(judge(good), [])
   assert.deepEqual(judge({ ...good, clients: { ...good.clients, failed: 2, errors: ['ECONNRESET: read'] } }), ['2 requests failed: ECONNRESET: read'])
   assert.deepEqual(judge({ ...good, after: { descriptors: 21, children: 1, unforked: 10 } }), ['1 children left', '1 descriptors left', '100 areas were kept out of children before, 10 after'])
-  assert.deepEqual(judge({ ...good, results: [{ state: 'answered', attempts: 2 }] }), ['0.0 % answered at the first try'])
+  const [first, again] = [{ state: 'answered', attempts: 1 }, { state: 'answered', attempts: 2, because: 'it ended' }]
+  assert.deepEqual(judge({ ...good, results: [again, first] }), [])
+  assert.deepEqual(judge({ ...good, results: [again, again, first, first] }), ['50.0 % answered at the first try: it ended'])
+  assert.deepEqual(judge({ ...good, results: [{ state: 'failed', attempts: 3, because: 'it ended' }] }), ['1 freezes without an answer: it ended'])
   assert.deepEqual(judge({ ...good, server: { ...good.server, wasm: 0 } }), ['no calls of WebAssembly: nothing was shown'])
 })
 

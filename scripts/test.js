@@ -33,6 +33,7 @@ async function main () {
   const passed = results.reduce((sum, result) => sum + result.passed, 0)
   const failed = results.reduce((sum, result) => sum + result.failed, 0)
   const lines = results.map((result) => `${result.name}: ${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped, ${result.seconds} s`)
+  for (const { name, failures } of results) if (failures !== '') process.stdout.write(`\n── ${name}: what failed ──\n${failures}\n`)
   process.stdout.write(`\n${lines.join('\n')}\n\n${passed} passed, ${failed} failed\n`)
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1
 }

@@ -10,7 +10,7 @@ const LIMIT_MS = 15 * 60_000
  * A suite that is not through after 15 minutes is ended with all that it has started, and has failed.
  *
  * @param {{ name: string, command: string, args: string[], cwd: string, summary: 'cargo' | 'node', limitMs?: number, show?: (text: string) => void }} suite
- * @returns {Promise<{ name: string, passed: number, failed: number, skipped: number, seconds: number }>}
+ * @returns {Promise<{ name: string, passed: number, failed: number, skipped: number, seconds: number, failures: string }>}
  */
 function runSuite ({ name, command, args, cwd, summary, limitMs = LIMIT_MS, show = (text) => process.stdout.write(text) }) {
   show(`\n── ${name} ──\n`)
@@ -32,7 +32,8 @@ function runSuite ({ name, command, args, cwd, summary, limitMs = LIMIT_MS, show
         show(`${name}: ${problem}\n`)
         counts.failed = 1
       }
-      resolve({ name, ...counts, seconds: Math.round((Date.now() - started) / 1000) })
+      const failures = summary === 'cargo' ? cargoFailures(output) : nodeFailures(output)
+      resolve({ name, ...counts, failures, seconds: Math.round((Date.now() - started) / 1000) })
     }
     child.once('error', (error) => end(1, error.message))
     child.once('close', (code, signal) => end(code, `${command} ended with ${signal ?? `code ${code}`}`))
@@ -84,6 +85,25 @@ function countNode (output) {
   return { passed: last('pass'), failed: last('fail') + last('cancelled'), skipped: last('skipped') + last('todo') }
 }
 
+const FAILURE_LINES = 80
+
+// What a runner says of its failures stands far above the end of a long run, so it is told again there. The spec reporter's
+// list comes last; cargo prints `failures:` twice per test binary, with the outputs first.
+function nodeFailures (output) {
+  return shortened(output.split('\n✖ failing tests:\n').slice(1))
+}
+
+function cargoFailures (output) {
+  return shortened([...output.matchAll(/^failures:\n\n(---- [^]*?)\n\nfailures:\n/gm)].map(([, text]) => text))
+}
+
+function shortened (parts) {
+  const lines = parts.join('\n').trim().split('\n')
+  return [...lines.slice(0, FAILURE_LINES), ...(lines.length > FAILURE_LINES ? [`… ${lines.length - FAILURE_LINES} lines more above`] : [])].join('\n')
+}
+
+module.exports.cargoFailures = cargoFailures
 module.exports.countCargo = countCargo
 module.exports.countNode = countNode
+module.exports.nodeFailures = nodeFailures
 module.exports.runSuite = runSuite
