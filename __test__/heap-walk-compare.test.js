@@ -11,8 +11,10 @@ const { spawnSync } = require('node:child_process')
 const { test } = require('node:test')
 const zlib = require('node:zlib')
 const { endAfter, makeDirectory } = require('./helper.js')
+const { graphOf, named, reachable } = require('./retained-reference.js')
 
 const KINDS = path.join(__dirname, 'fixtures', 'kinds.js')
+const RETAINED = path.join(__dirname, 'fixtures', 'retained.js')
 const CAPTURES = path.join(__dirname, 'fixtures', 'captures.js')
 const skip = process.platform !== 'linux' || process.arch !== 'x64' || process.report.getReport().header.glibcVersionRuntime === undefined
 // V8 tells functions apart by name, and calls proxies and what belongs to Node's C++ after something else.
@@ -46,6 +48,32 @@ test('classes and bytes are those of a heap snapshot of the same shadow', { skip
   assert.equal(analysis.classes.find((one) => one.class === 'Planted').count, planted)
   const [bytes, there] = [walked.reduce((sum, one) => sum + one.bytes, 0), walked.reduce((sum, one) => sum + (snapshot.bytes.get(one.class) ?? 0), 0)]
   assert.ok(Math.abs(bytes / there - 1) < 0.005, `${bytes} bytes by the walk, ${there} by V8`)
+})
+
+test('what an object retains is what goes with it in a heap snapshot of the same shadow', { skip, timeout: 120_000 }, async (t) => {
+  const child = endAfter(t, fork(RETAINED, [makeDirectory(t)], { execArgv: [] }))
+  const [{ incident }] = await once(child, 'message')
+  assert.equal(incident.walk?.state, 'answered', JSON.stringify(incident.walk ?? incident.shadow))
+  const { retainers, noRetainers } = JSON.parse(fs.readFileSync(path.join(incident.directory, incident.walk.file)))
+  const graph = graphOf(JSON.parse(zlib.gunzipSync(fs.readFileSync(path.join(incident.directory, incident.heapSnapshot.file)))))
+  const all = reachable(graph)
+
+  assert.equal(noRetainers, null)
+  const told = new Map(retainers.map((retainer) => [retainer.steps.at(-1).edge, retainer]))
+  const names = ['mapOfRows', 'setOfRows', 'listOfRows', 'linkedRows', 'recordOfRows', 'nestedMaps', 'storedBytes', 'sharers', 'weakRows']
+  assert.deepEqual(names.filter((name) => !told.has(name)), [], [...told.keys()].join())
+  const differing = []
+  for (const name of names) {
+    const { class: className, retained, culprit } = told.get(name)
+    const [node, ...others] = named(graph, name, className)
+    assert.ok(node !== undefined && others.length === 0, `${name}: ${className}`)
+    assert.equal(culprit.file, RETAINED)
+    const reference = all - reachable(graph, node)
+    t.diagnostic(`${name}: ${className} retains ${retained}, by V8's heap snapshot ${reference}`)
+    if (Math.abs(retained / reference - 1) > 0.02) differing.push(`${name} ${retained} instead of ${reference}`)
+  }
+  assert.deepEqual(differing, [])
+  assert.ok(retainers.every((one, index) => index === 0 || one.retained <= retainers[index - 1].retained))
 })
 
 test('a binary in which a function of V8 is missing is refused, and the rest works', { skip, timeout: 120_000 }, async (t) => {

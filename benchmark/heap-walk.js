@@ -36,13 +36,15 @@ async function main () {
   if (json !== undefined) fs.writeFileSync(json, `${JSON.stringify({ schema: 'leakprobe.bench.heap-walk/1', at: new Date().toISOString(), results }, null, 2)}\n`)
 }
 
-function compared ({ heapMb, walk, snapshot }) {
+function compared ({ heapMb, walk, dominators, snapshot }) {
   return {
     heapMb,
     walkCpuMs: walk.ms,
     walkMbPerSecond: heapMb / walk.ms * 1e3,
     walkMemoryMb: walk.memoryMb,
     memoryOfHeap: walk.memoryMb / heapMb,
+    withDominatorsMbPerSecond: heapMb / (walk.ms + dominators.ms) * 1e3,
+    withDominatorsMemoryOfHeap: (walk.memoryMb + dominators.memoryMb) / heapMb,
     snapshotCpuMs: snapshot.ms,
     snapshotMemoryMb: snapshot.memoryMb,
     timesFaster: snapshot.ms / walk.ms,

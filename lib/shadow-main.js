@@ -25,7 +25,7 @@ function makeShadowMain (watched, native) {
       if (!native.collectInShadow()) collectTwice()
       answer({ floor: floor(watched) })
     }
-    const walked = questions.walk ? walk(questions.floor, native) : undefined
+    const walked = questions.walk ? walk(questions, native) : undefined
     if (questions.heapSnapshot) heapSnapshot(questions, walked, native)
   }
 }
@@ -73,11 +73,13 @@ const ephemerons = new WeakMap()
 
 // The walk tests itself on what is planted: objects that a variable holds, and entries of a weak map
 // whose keys nobody holds. Returns the number of live objects, where it succeeded.
-function walk (collected, native) {
+function walk ({ floor, retainers, retainersRoom }, native) {
   plant()
   const question = {
     own: __dirname,
-    collected,
+    collected: floor,
+    retainers,
+    retainersRoom,
     planted: {
       class: LeakprobePlanted.name,
       count: PLANTED,

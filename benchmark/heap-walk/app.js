@@ -22,11 +22,13 @@ async function compare () {
   const floor = await probe.capture({ floor: true })
   const analysis = JSON.parse(fs.readFileSync(path.join(floor.directory, 'analysis.json')))
   const walk = { ms: analysis.enumerateMs + analysis.reachMs + analysis.tellMs, memoryMb: analysis.memory / 2 ** 20 }
+  const dominators = { ms: analysis.retainedMs, memoryMb: analysis.retainedMemory / 2 ** 20 }
+  if (analysis.noRetainers !== null) throw new Error(analysis.noRetainers)
   const { heapSnapshot, shadow } = await probe.capture({ heapSnapshot: true })
   if (heapSnapshot.state !== 'written') throw new Error(JSON.stringify(heapSnapshot))
   // The collections and the walk are in both shadows.
   const snapshot = { ms: shadow.cpuMs - floor.shadow.cpuMs, memoryMb: (shadow.ownBytes - floor.shadow.ownBytes) / 2 ** 20 }
-  return { heapMb: analysis.bytes / 2 ** 20, walk, snapshot }
+  return { heapMb: analysis.bytes / 2 ** 20, walk, dominators, snapshot }
 }
 
 async function stress () {

@@ -10,7 +10,7 @@ const ALLOWED = {
   'leakprobe-core': [],
   'leakprobe-heap-snapshot': [],
   'leakprobe-shadow': ['leakprobe-heap-snapshot'],
-  'leakprobe-heap-walk': [],
+  'leakprobe-heap-walk': ['leakprobe-heap-snapshot'],
   'leakprobe-recorder': ['leakprobe-core', 'leakprobe-heap-snapshot', 'leakprobe-heap-walk', 'leakprobe-shadow'],
   'leakprobe-cli': ['leakprobe-core', 'leakprobe-heap-snapshot', 'leakprobe-heap-walk', 'leakprobe-recorder', 'leakprobe-shadow']
 }

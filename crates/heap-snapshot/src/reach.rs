@@ -4,22 +4,28 @@
 //! that only V8's debugger reaches, into what the program owns, must not change who dominates it. (The rules are those
 //! of `HeapSnapshot.ts` in its front end, which memlab follows.)
 //!
-//! **Invariant:** `order` holds each node once, the root first, and each node after the one it was first reached from.
+//! **Invariant:** `order` holds each node once, the root first, in the order in which a search depth first sees them.
 
 use crate::bits::Bits;
 use crate::graph::edge_kind;
 use crate::{EdgeKind, Graph, NodeIndex};
 
-/// Nodes in reverse postorder of a depth-first search.
+/// A search depth first over a whole graph.
 #[derive(Debug)]
 pub(crate) struct Reach {
+    /// Nodes in preorder.
     pub(crate) order: Vec<u32>,
-    /// Nodes that belong to the program.
-    pub(crate) owned: Bits,
+    /// By place in `order`, the place of the node that one was first seen from. What nothing essential leads to hangs on the root.
+    pub(crate) parents: Vec<u32>,
+    pub(crate) owned: Owned,
+}
+
+/// What belongs to the program.
+#[derive(Debug)]
+pub(crate) struct Owned {
+    nodes: Bits,
     /// Whether every node does, so that nobody need ask.
-    pub(crate) all_owned: bool,
-    /// From here on in `order`, nodes that nothing essential leads to. They hang on the root.
-    pub(crate) loose: usize,
+    all: bool,
 }
 
 const NONE: u32 = u32::MAX;
@@ -32,37 +38,40 @@ impl Reach {
             visited: Bits::new(count),
             owned: Bits::new(count),
             check_owned: false,
-            parents: vec![NONE; count],
+            places: vec![0; count],
             cursors: vec![0; count],
-            finished: Vec::with_capacity(count),
+            order: Vec::with_capacity(count),
+            parents: Vec::with_capacity(count),
         };
         let root = graph.root();
         search.visited.set(root);
+        search.order.push(root.0);
+        search.parents.push(0);
         search.enter_root(|kind| kind != EdgeKind::Shortcut);
         search.mark_owned();
         search.enter_root(|kind| kind == EdgeKind::Shortcut);
-        let reached = search.finished.len();
-        if reached + 1 < count {
+        let is_whole = search.order.len() == count;
+        if !is_whole {
             search.orphans();
         }
-        let loose = search.finished.len() + 1;
-        search.finished.push(root.0);
-        search.finished.reverse();
-        let Search { mut finished, visited, owned, .. } = search;
-        if finished.len() < count {
-            finished.extend(graph.nodes().filter(|node| !visited.get(*node)).map(|node| node.0));
+        let Search { mut order, mut parents, visited, owned, .. } = search;
+        if order.len() < count {
+            order.extend(graph.nodes().filter(|node| !visited.get(*node)).map(|node| node.0));
+            parents.resize(order.len(), 0);
         }
-        let all_owned = reached + 1 == count && graph.nodes().skip(1).all(|node| owned.get(node));
-        Self { order: finished, owned, all_owned, loose }
+        let all = is_whole && graph.nodes().skip(1).all(|node| owned.get(node));
+        Self { order, parents, owned: Owned { nodes: owned, all } }
     }
+}
 
+impl Owned {
     /// Whether an edge from `from` counts.
     #[inline]
     pub(crate) fn essential(&self, from: NodeIndex, kind: EdgeKind, to: NodeIndex) -> bool {
         let at_root = from.0 == 0;
         kind != EdgeKind::Weak
             && (kind != EdgeKind::Shortcut || at_root)
-            && (self.all_owned || at_root || self.owned.get(from) || !self.owned.get(to))
+            && (self.all || at_root || self.nodes.get(from) || !self.nodes.get(to))
     }
 }
 
@@ -71,9 +80,11 @@ struct Search<'a> {
     visited: Bits,
     owned: Bits,
     check_owned: bool,
-    parents: Vec<u32>,
+    /// By node, its place in `order`.
+    places: Vec<u32>,
     cursors: Vec<u32>,
-    finished: Vec<u32>,
+    order: Vec<u32>,
+    parents: Vec<u32>,
 }
 
 impl Search<'_> {
@@ -85,40 +96,42 @@ impl Search<'_> {
         }
     }
 
-    /// Depth first from `start`; nodes are appended to `finished` when everything below them is.
+    /// Depth first from `start`, which hangs on the root.
     fn descend(&mut self, start: NodeIndex) {
         if !self.visited.set(start) {
             return;
         }
         let mut node = start;
-        self.enter(node, NONE);
+        self.enter(node, 0);
         loop {
             let to = self.graph.edge_range(node).1;
             let at = node.0 as usize;
             let from = self.cursors.get(at).copied().unwrap_or(to);
-            let next = self.next_child(node, from, to);
-            if let Some((child, cursor)) = next {
-                if let Some(place) = self.cursors.get_mut(at) {
-                    *place = cursor;
+            let place = self.places.get(at).copied().unwrap_or(0);
+            if let Some((child, cursor)) = self.next_child(node, from, to) {
+                if let Some(own) = self.cursors.get_mut(at) {
+                    *own = cursor;
                 }
-                self.enter(child, node.0);
+                self.enter(child, place);
                 node = child;
                 continue;
             }
-            self.finished.push(node.0);
-            match self.parents.get(at) {
-                Some(&NONE) | None => return,
-                Some(parent) => node = NodeIndex(*parent),
+            let parent = self.parents.get(place as usize).copied().unwrap_or(0);
+            match self.order.get(parent as usize) {
+                Some(above) if parent != 0 => node = NodeIndex(*above),
+                _ => return,
             }
         }
     }
 
     fn enter(&mut self, node: NodeIndex, parent: u32) {
         let at = node.0 as usize;
-        if let (Some(place), Some(cursor)) = (self.parents.get_mut(at), self.cursors.get_mut(at)) {
-            *place = parent;
+        if let (Some(place), Some(cursor)) = (self.places.get_mut(at), self.cursors.get_mut(at)) {
+            *place = u32::try_from(self.order.len()).unwrap_or(NONE);
             *cursor = self.graph.edge_range(node).0;
         }
+        self.order.push(node.0);
+        self.parents.push(parent);
     }
 
     #[inline]
@@ -144,7 +157,7 @@ impl Search<'_> {
 
     /// The program owns what has been reached so far, and what that reaches by shortcuts.
     fn mark_owned(&mut self) {
-        for node in &self.finished {
+        for node in self.order.iter().skip(1) {
             self.owned.set(NodeIndex(*node));
         }
         let mut open: Vec<NodeIndex> = Vec::new();

@@ -121,6 +121,27 @@ fn long_lists_whose_links_share_a_class_take_no_squared_time() {
 }
 
 #[test]
+fn lists_linked_both_ways_and_entered_at_both_ends_take_no_squared_time() {
+    let links = 100_000;
+    let mut heap = SnapshotBuilder::new();
+    let ends = heap.node("object", "TimersList", 32);
+    heap.edge(heap.root(), EdgeKind::Element, "1", ends);
+    let all: Vec<NodeIndex> = (0..links).map(|_| heap.node("object", "Timeout", 16)).collect();
+    heap.edge(ends, EdgeKind::Property, "_idleNext", all[0]);
+    heap.edge(ends, EdgeKind::Property, "_idlePrev", all[all.len() - 1]);
+    for pair in all.windows(2) {
+        heap.edge(pair[0], EdgeKind::Property, "_idleNext", pair[1]);
+        heap.edge(pair[1], EdgeKind::Property, "_idlePrev", pair[0]);
+    }
+    let graph = heap.graph();
+
+    let dominators = Dominators::new(&graph);
+
+    assert!(all.iter().all(|link| dominators.immediate(*link) == ends && dominators.retained(*link) == 16));
+    assert_eq!(dominators.retained(ends), links * 16 + 32);
+}
+
+#[test]
 fn deep_random_graphs_agree_once_jump_pointers_are_used() {
     let mut numbers = Numbers(77);
     for _ in 0..6 {

@@ -18,6 +18,10 @@ pub struct Question {
     pub watched_class: String,
     /// Paths to such objects at most.
     pub watched: usize,
+    /// Objects told at most by what they retain; 0 leaves out the search for dominators, which takes three times as long as the rest.
+    pub retainers: usize,
+    /// Memory that search may take, bytes; `None` for as much as it needs.
+    pub retainers_room: Option<u64>,
     /// What was planted for the self-test, with what is known of the heap; `None` to skip the test.
     pub planted: Option<Planted>,
     /// Scripts below this directory are the probe's own: what they hold is not told.
@@ -81,6 +85,15 @@ pub struct Census {
     pub classes: Vec<ClassCount>,
     /// What holds much or has grown.
     pub holders: Vec<Holder>,
+    /// Objects that most hangs on, where that was asked.
+    pub retainers: Vec<Retainer>,
+    /// Why there are none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub no_retainers: Option<String>,
+    /// What the search for dominators took of the CPU, ms.
+    pub retained_ms: f64,
+    /// Memory that it took besides, bytes.
+    pub retained_memory: u64,
     /// Counts of further folded paths.
     pub counts: Vec<Count>,
     /// Paths to watched objects.
@@ -116,6 +129,18 @@ pub struct Holder {
     pub path: Vec<Step>,
     /// Functions and scopes that they hold, those that most of them hold first; a few at most.
     pub code: Vec<Step>,
+}
+
+/// An object that much hangs on: what goes when it goes.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Retainer {
+    /// The object's own bytes.
+    pub bytes: u64,
+    /// What it dominates with itself, in the heap and outside, bytes.
+    pub retained: u64,
+    /// The way to it, the root first and the object itself last.
+    pub path: Vec<Step>,
 }
 
 /// What one object on a path is.

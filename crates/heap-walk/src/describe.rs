@@ -7,7 +7,7 @@ use crate::heap::Heap;
 use crate::maps::{Special, Treatment};
 use crate::objects::Place;
 use crate::properties::Kept;
-use crate::reach::{Parent, Reached};
+use crate::reached::{Parent, Reached};
 use crate::signatures::NodeId;
 
 /// Objects on one path that are named.

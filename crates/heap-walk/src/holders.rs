@@ -52,9 +52,7 @@ pub(crate) fn tell(describer: &mut Describer<'_, '_, '_>, question: &Question, c
             break;
         }
         let path = describer.folded(candidate.node);
-        let is_own =
-            !question.own.is_empty() && path.iter().any(|step| step.script.starts_with(&question.own));
-        if is_own {
+        if is_own(&path, question) {
             continue;
         }
         told += 1;
@@ -69,6 +67,11 @@ pub(crate) fn tell(describer: &mut Describer<'_, '_, '_>, question: &Question, c
             code,
         });
     }
+}
+
+/// Whether a path runs through the probe's own code.
+pub(crate) fn is_own(path: &[Step], question: &Question) -> bool {
+    !question.own.is_empty() && path.iter().any(|step| step.script.starts_with(&question.own))
 }
 
 /// The nodes below each node.

@@ -20,6 +20,7 @@
 
 mod addresses;
 mod answer;
+mod bits;
 mod classes;
 mod code;
 mod describe;
@@ -36,15 +37,19 @@ mod origin;
 mod properties;
 mod queue;
 mod reach;
+mod reached;
 mod refusal;
+mod retained;
+mod retainers;
 mod roots;
 mod self_test;
 mod signatures;
 mod snapshot;
+mod stream;
 mod text;
 mod usage;
 mod walker;
 
-pub use answer::{Census, ClassCount, Count, Holder, Planted, Question, Step, StepKind};
+pub use answer::{Census, ClassCount, Count, Holder, Planted, Question, Retainer, Step, StepKind};
 pub use refusal::Refusal;
 pub use walker::Walker;

@@ -4,18 +4,18 @@
 //! left, and the stack comes last: so paths run through the program's variables where they can.
 
 use crate::addresses::AddressSet;
+use crate::bits::Bits;
 use crate::edges::DICTIONARY_PREFIX;
 use crate::heap::{Heap, strong};
 use crate::maps::{Maps, Treatment, hash_text};
 use crate::objects::Place;
 use crate::origin::Origins;
 use crate::queue::Queue;
+use crate::reached::{Parent, ROOT, Reached};
 use crate::roots::Roots;
 use crate::signatures::{Edge, NodeId, Signatures, Visit, mix};
 use std::collections::HashMap;
 
-/// Parents from here on are kinds of roots.
-pub(crate) const ROOT: u32 = 0xffff_ff00;
 /// Kinds of roots that are told apart.
 const ROOT_KINDS: i32 = 0xf0;
 /// A dictionary larger than this is a collection, and its keys are not told apart, bytes.
@@ -24,34 +24,6 @@ const LARGEST_RECORD: u32 = 16 + 8 * 3 * 512;
 const LINK: Edge = Edge::Named(3);
 /// Stores whose sharing is seen.
 const MOST_STORES: usize = 1 << 20;
-
-/// A finished walk.
-pub(crate) struct Reached {
-    pub(crate) maps: Maps,
-    pub(crate) signatures: Signatures,
-    pub(crate) origins: Origins,
-    pub(crate) roots: Roots,
-    /// The kinds of roots by their nodes.
-    pub(crate) root_kinds: HashMap<NodeId, i32>,
-    /// By number of the object, the place of the one it was reached from, plus 1; 0 for what was not reached.
-    parents: Vec<u32>,
-    pub(crate) count: u64,
-    pub(crate) bytes: u64,
-    pub(crate) edges: u64,
-    pub(crate) off_heap: u64,
-    /// Memory at its peak, as far as it grows with the heap, bytes.
-    pub(crate) peak: u64,
-    /// The first objects of the classes that were looked for.
-    pub(crate) found: Vec<Place>,
-}
-
-/// What an object was reached from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Parent {
-    Object(Place),
-    /// V8's number of a kind of root.
-    Root(i32),
-}
 
 /// The object that is being looked at, as far as the names of its edges need it.
 struct Via {
@@ -91,8 +63,18 @@ struct Walk<'h, 'a> {
     most_found: usize,
 }
 
-/// Walks everything. Objects of the class `wanted` are noted, `most_found` of them at most.
-pub(crate) fn reach(heap: &mut Heap<'_>, roots: Roots, wanted: &str, most_found: usize) -> Reached {
+/// What is noted besides.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wanted<'q> {
+    /// Objects of this class, so many at most.
+    pub(crate) class: &'q str,
+    pub(crate) most: usize,
+    /// What is reached more than once.
+    pub(crate) shared: bool,
+}
+
+/// Walks everything.
+pub(crate) fn reach(heap: &mut Heap<'_>, roots: Roots, wanted: Wanted<'_>) -> Reached {
     let count = heap.objects.count() as usize;
     let reached = Reached {
         maps: Maps::new(heap),
@@ -107,6 +89,8 @@ pub(crate) fn reach(heap: &mut Heap<'_>, roots: Roots, wanted: &str, most_found:
         off_heap: 0,
         peak: 0,
         found: Vec::new(),
+        tables: Vec::new(),
+        shared: Bits::new(if wanted.shared { count } else { 0 }),
     };
     let mut walk = Walk {
         heap,
@@ -115,31 +99,14 @@ pub(crate) fn reach(heap: &mut Heap<'_>, roots: Roots, wanted: &str, most_found:
         deferred: Queue::default(),
         ephemerons: Vec::new(),
         stores: AddressSet::default(),
-        wanted: hash_text(wanted),
-        most_found,
+        wanted: hash_text(wanted.class),
+        most_found: wanted.most,
     };
     walk.run();
     let own = walk.reached.parents.len() * 4 + walk.queue.peak_bytes() + walk.deferred.peak_bytes();
     walk.reached.peak = own as u64 + walk.heap.objects.bytes() + walk.reached.signatures.bytes();
     walk.reached.signatures.settle();
     walk.reached
-}
-
-impl Reached {
-    /// For every object by its number whether it was reached.
-    pub(crate) fn reached_numbers(&self) -> impl Iterator<Item = bool> {
-        self.parents.iter().map(|parent| *parent != 0)
-    }
-
-    /// What an object was reached from; `None` for one that was not.
-    pub(crate) fn parent(&self, heap: &Heap<'_>, place: Place) -> Option<Parent> {
-        let number = heap.objects.number(place)?;
-        match self.parents.get(number.0 as usize).copied()? {
-            0 => None,
-            root if root >= ROOT => Some(Parent::Root((root - ROOT) as i32 - 1)),
-            parent => Some(Parent::Object(Place(parent - 1))),
-        }
-    }
 }
 
 impl Walk<'_, '_> {
@@ -230,6 +197,7 @@ impl Walk<'_, '_> {
         let (treatment, instance_type, identity) = (info.treatment, info.instance_type, info.identity);
         if treatment == Treatment::Ephemerons {
             self.ephemerons.push((object, node, place));
+            self.reached.tables.push(place);
         }
         let owner = if treatment == Treatment::PropertyArray { self.owner(place) } else { None };
         if treatment == Treatment::Function || treatment == Treatment::Context {
@@ -295,7 +263,10 @@ impl Walk<'_, '_> {
         let Some(number) = self.heap.objects.number(place) else { return false };
         match self.reached.parents.get_mut(number.0 as usize) {
             Some(parent) if *parent == 0 => *parent = from,
-            _ => return false,
+            _ => {
+                self.reached.shared.set(number.0);
+                return false;
+            }
         }
         let map = self.reached.maps.of(self.heap, object);
         let Some(info) = self.reached.maps.get(map) else { return false };

@@ -3,7 +3,7 @@
 use crate::answer::Planted;
 use crate::describe::Describer;
 use crate::heap::Heap;
-use crate::reach::Reached;
+use crate::reached::Reached;
 use crate::refusal::Refusal;
 
 /// How far the bytes of all objects may be from V8's `used_heap_size`: read-only space is in the one and not in the other.

@@ -1,14 +1,17 @@
 //! From the question to the answer.
 
-use crate::answer::{Census, ClassCount, Question};
+use crate::answer::{Census, ClassCount, Question, Retainer, Step};
 use crate::describe::Describer;
 use crate::executable::Executable;
 use crate::functions::{self, Functions};
 use crate::heap::{Heap, strong};
-use crate::holders;
+use crate::holders::{self, is_own};
 use crate::layout::Layout;
-use crate::reach::{Reached, reach};
+use crate::reach::{Wanted, reach};
+use crate::reached::Reached;
 use crate::refusal::Refusal;
+use crate::retained::{self, Retained};
+use crate::retainers::Dominator;
 use crate::roots::Roots;
 use crate::self_test;
 use crate::snapshot;
@@ -47,7 +50,9 @@ impl Walker {
         let roots = unsafe { Roots::collect(&self.functions, heap.address) };
         let enumerate_ms = cpu_ms() - began;
         let began = cpu_ms();
-        let mut reached = reach(&mut heap, roots, &question.watched_class, question.watched);
+        let wanted =
+            Wanted { class: &question.watched_class, most: question.watched, shared: question.retainers > 0 };
+        let mut reached = reach(&mut heap, roots, wanted);
         let reach_ms = cpu_ms() - began;
         let began = cpu_ms();
         if let Some(planted) = &question.planted {
@@ -72,6 +77,7 @@ impl Walker {
         census.watched = found.into_iter().map(|place| describer.exact(place)).collect();
         holders::tell(&mut describer, question, &mut census);
         census.tell_ms = cpu_ms() - began;
+        retainers(&mut describer, question, &mut census);
         Ok(census)
     }
 
@@ -87,9 +93,48 @@ impl Walker {
         let mut heap = unsafe { Heap::enumerate(&self.functions, &self.layout, sample) }?;
         // SAFETY: the caller's promise.
         let roots = unsafe { Roots::collect(&self.functions, heap.address) };
-        let mut reached = reach(&mut heap, roots, "", 0);
+        let mut reached = reach(&mut heap, roots, Wanted::default());
         snapshot::write(&mut heap, &mut reached, out).map_err(Refusal::Output)
     }
+}
+
+/// Tells on what most hangs, where that was asked and fits.
+fn retainers(describer: &mut Describer<'_, '_, '_>, question: &Question, census: &mut Census) {
+    if question.retainers == 0 {
+        return;
+    }
+    let began = cpu_ms();
+    let numbered = retained::numbered(describer.heap, describer.reached);
+    let needed = retained::needed(census.objects, numbered);
+    if let Some(room) = question.retainers_room.filter(|room| needed > *room) {
+        census.no_retainers = Some(format!(
+            "dominators of {} objects need about {} MB, and {} MB can be had",
+            census.live_objects,
+            needed >> 20,
+            room >> 20
+        ));
+        return;
+    }
+    let retained = Retained::of(describer.heap, describer.reached, numbered);
+    census.retained_memory = retained.peak;
+    let largest = retained.largest(describer, question.retainers * 2);
+    census.retainers = largest
+        .into_iter()
+        .map(|Dominator { place, bytes, retained }| Retainer {
+            bytes,
+            retained,
+            path: describer.exact(place),
+        })
+        .filter(|retainer| !is_own(nearest_code(&retainer.path), question))
+        .take(question.retainers)
+        .collect();
+    census.retained_ms = cpu_ms() - began;
+}
+
+/// The last step that stands in a script: a path to what the program keeps may begin at the probe that it waits for.
+fn nearest_code(path: &[Step]) -> &[Step] {
+    let last = path.iter().rposition(|step| !step.script.is_empty());
+    last.and_then(|last| path.get(last..=last)).unwrap_or(&[])
 }
 
 fn classes(reached: &Reached, most: usize) -> Vec<ClassCount> {

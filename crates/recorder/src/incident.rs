@@ -5,7 +5,7 @@ use crate::files;
 use crate::preflight;
 use crate::questions::{Purpose, Questions};
 use crate::snapshot::Written;
-use crate::walks;
+use crate::walk_analysis;
 use crate::worker::HeapLimit;
 use leakprobe_core::{Nanos, Trip};
 use leakprobe_shadow::{Ending, Pause, Preparation, Shadow, Usage, is_crash};
@@ -234,7 +234,8 @@ impl Pending {
             if self.questions.heap_snapshot {
                 map.insert("heapSnapshot".to_owned(), state);
             }
-            if let Some(walk) = walks::incident(answers.walk.as_ref(), self.walk_fault.as_deref(), &self.path)
+            if let Some(walk) =
+                walk_analysis::incident(answers.walk.as_ref(), self.walk_fault.as_deref(), &self.path)
             {
                 map.insert("walk".to_owned(), walk);
             }

@@ -24,6 +24,7 @@ mod retention;
 mod snapshot;
 mod state;
 mod threads;
+mod walk_analysis;
 mod walks;
 mod worker;
 

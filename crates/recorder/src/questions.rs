@@ -14,6 +14,10 @@ pub(crate) struct Questions {
     pub(crate) floor: bool,
     /// Our own walk over the heap.
     pub(crate) walk: bool,
+    /// Objects that the walk tells by what they retain; 0 leaves that out.
+    pub(crate) retainers: usize,
+    /// Memory that finding them may take, bytes.
+    pub(crate) retainers_room: Option<u64>,
     /// V8's file.
     pub(crate) heap_snapshot: bool,
     /// Who may write it.

@@ -3,14 +3,11 @@
 //! **Invariant:** a walk that ends its shadow is not tried again for the same incident, and one that does so again and again
 //! is not tried at all: the capability then says so.
 
-use crate::files;
 use leakprobe_core::observation::{Census as Holders, Frame, Holder as Held, Kind};
 use leakprobe_heap_snapshot::{EdgeKind, LeakKind, Step as KindStep, classify};
 use leakprobe_heap_walk::{Census, Count, Holder, Question, Step, StepKind, Walker};
 use parking_lot::Mutex;
-use serde_json::{Value, json};
 use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -19,8 +16,8 @@ const CLASSES: usize = 256;
 const HOLDERS: usize = 96;
 const COUNTS: usize = 2_048;
 const WATCHED: usize = 16;
-/// The file beside an incident with all that a walk found.
-const ANALYSIS: &str = "analysis.json";
+/// Told of a capture's walk by what they retain.
+pub(crate) const RETAINERS: usize = 24;
 /// The class of the tags that watched requests carry.
 pub(crate) const WATCHED_CLASS: &str = "LeakprobeWatched";
 /// A walk is compared with the one so many walks before it.
@@ -54,6 +51,11 @@ impl Walks {
         self.walker.get().is_some()
             && self.failures.load(Ordering::Relaxed) < MOST_FAILURES
             && room.is_none_or(|room| needed(heap_used) <= room)
+    }
+
+    /// Of the memory that a shadow may take, what is left for a search for dominators, bytes.
+    pub(crate) fn room_beside(heap_used: u64, room: Option<u64>) -> Option<u64> {
+        room.map(|room| room.saturating_sub(needed(heap_used)))
     }
 
     /// For a shadow: the walker, and the question completed. Never waits: a lock may have been held when it was made.
@@ -161,7 +163,7 @@ fn kind_step(step: &Step) -> KindStep<'_> {
 /// A path as a person reads it: V8's own objects are left out, places in the code are named.
 ///
 /// It begins at the last scope, function or module of the program's own before its end, where there is one.
-fn readable(path: &[Step]) -> Vec<String> {
+pub(crate) fn readable(path: &[Step]) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
     let before_end = path.get(..path.len().saturating_sub(1)).unwrap_or(&[]);
     let from =
@@ -201,7 +203,7 @@ fn culprit_of(holder: &Holder) -> Option<Frame> {
 }
 
 /// The code nearest to the end of a path that is not Node's own.
-fn culprit(path: &[Step]) -> Option<Frame> {
+pub(crate) fn culprit(path: &[Step]) -> Option<Frame> {
     let is_program = |step: &&Step| {
         let script = step.script.as_str();
         !script.is_empty() && !script.starts_with("node:") && script.contains('/')
@@ -224,54 +226,6 @@ fn package(file: &str) -> Option<String> {
         Some(name) if first.starts_with('@') => Some(format!("{first}/{name}")),
         _ => Some(first.to_owned()),
     }
-}
-
-/// What an incident says of the walk; the whole of it goes into a file beside. `None` where none was asked for.
-pub(crate) fn incident(
-    walk: Option<&Result<Box<Census>, String>>,
-    fault: Option<&str>,
-    directory: &Path,
-) -> Option<Value> {
-    let census = match (walk, fault) {
-        (Some(Ok(census)), _) => census,
-        (Some(Err(because)), _) => return Some(json!({ "state": "failed", "because": because })),
-        (None, because) => return Some(json!({ "state": "failed", "because": because? })),
-    };
-    if let Err(error) = files::write(&directory.join(ANALYSIS), analysis(census).to_string().as_bytes()) {
-        return Some(json!({ "state": "failed", "because": error.to_string() }));
-    }
-    let ms = census.enumerate_ms + census.reach_ms + census.tell_ms;
-    Some(json!({
-        "state": "answered", "file": ANALYSIS, "objects": census.objects, "bytes": census.bytes,
-        "liveObjects": census.live_objects, "liveBytes": census.live_bytes, "ms": ms,
-        "watched": census.watched.len(),
-    }))
-}
-
-/// `analysis.json`: the census, the holders, and the paths to watched requests.
-fn analysis(census: &Census) -> Value {
-    let observed = observed(census, 0);
-    let holders = census.holders.iter().zip(&observed.holders).map(|(holder, seen)| {
-        json!({
-            "signature": holder.signature, "count": holder.count, "grown": holder.grown, "bytes": holder.bytes,
-            "offHeap": holder.off_heap, "kind": seen.kind.name(), "class": seen.class, "path": seen.path,
-            "culprit": seen.culprit.as_ref().map(frame), "steps": holder.path, "code": holder.code,
-        })
-    });
-    let watched = census.watched.iter().map(
-        |path| json!({ "path": readable(path), "culprit": culprit(path).as_ref().map(frame), "steps": path }),
-    );
-    json!({
-        "schema": "leakprobe.analysis/1", "by": "walk", "objects": census.objects, "bytes": census.bytes,
-        "liveObjects": census.live_objects, "liveBytes": census.live_bytes, "offHeap": census.off_heap,
-        "edges": census.edges, "foldedPaths": census.paths, "memory": census.memory, "enumerateMs": census.enumerate_ms,
-        "reachMs": census.reach_ms, "tellMs": census.tell_ms, "classes": census.classes,
-        "holders": holders.collect::<Vec<_>>(), "watched": watched.collect::<Vec<_>>(),
-    })
-}
-
-fn frame(frame: &Frame) -> Value {
-    json!({ "function": frame.function, "file": frame.file, "line": frame.line, "package": frame.package })
 }
 
 #[cfg(test)]

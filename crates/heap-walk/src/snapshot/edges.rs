@@ -5,7 +5,7 @@ use crate::heap::{Heap, strong};
 use crate::maps::Treatment;
 use crate::objects::Place;
 use crate::properties::Kept;
-use crate::reach::Reached;
+use crate::reached::Reached;
 use std::collections::HashMap;
 
 const PROPERTIES: u64 = 8;

@@ -17,7 +17,7 @@ use crate::addresses::AddressMap;
 use crate::heap::Heap;
 use crate::maps::Treatment;
 use crate::objects::Place;
-use crate::reach::Reached;
+use crate::reached::Reached;
 use edges::{Edge, Edges, Label};
 use format::{EdgeType, Json, NODE_FIELDS, NodeType};
 use live::Live;

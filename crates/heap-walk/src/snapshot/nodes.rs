@@ -6,7 +6,7 @@ use crate::heap::Heap;
 use crate::layout::STRING_REPRESENTATION;
 use crate::maps::Treatment;
 use crate::objects::Place;
-use crate::reach::Parent;
+use crate::reached::Parent;
 
 /// What describes the shape of objects.
 const SHAPES: [&str; 7] =

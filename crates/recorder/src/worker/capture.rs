@@ -8,6 +8,7 @@ use crate::preflight::Situation;
 use crate::questions::{Count, Purpose, Questions};
 use crate::retention;
 use crate::snapshot::Written;
+use crate::walks::{RETAINERS, Walks};
 use leakprobe_core::{Nanos, RouteId, Trip};
 use leakprobe_shadow::{Ending, Preparation, is_crash};
 use serde_json::{Value, json};
@@ -70,6 +71,8 @@ impl Worker {
             stack: by_shadow,
             floor: by_shadow && (floor || asked),
             walk: by_shadow && can_walk,
+            retainers: RETAINERS,
+            retainers_room: Walks::room_beside(heap_used, room),
             heap_snapshot: whole,
             generator: self.generator(can_walk),
             count: (by_shadow && shared.can_count.load(Ordering::Relaxed))
