@@ -22,8 +22,8 @@ export declare class NativeProbe {
   /**
    * Starts. `options` is the JSON of the complete options; `cells` has 8 numbers, of which 1 to 5 hold what
    * `v8.getHeapStatistics()` says now (used, external, total, limit, malloced), against which the native reading
-   * is checked. `on_event` gets `finding`, `incident`, `error`, `heap-snapshot` and `investigate`
-   * with JSON.
+   * is checked. `on_event` gets `finding`, `incident`, `error`, `heap-snapshot`, `investigate` and
+   * `restart-advised` with JSON.
    */
   constructor(options: string, cells: Float64Array, onEvent: (arg0: string, arg1: string) => void)
   /** Whether heap statistics are read natively; else JavaScript has to go on writing the cells. */
@@ -78,6 +78,10 @@ export declare class NativeProbe {
    * without it does the same when it frees this object.
    */
   stop(): void
+  /** Handles of requests in flight for `ms` or longer, the oldest first. */
+  olderRequests(ms: number): Array<number>
+  /** Pairs of the handle and the route of requests that still run, at most 256; those that do not any more are left out. */
+  stillRunning(pairs: Int32Array): void
   /**
    * A site: `what` is `listener`, `timer` or `heap-sample`, `of` says what of, `stack` has the innermost frame first.
    * `false` when it could not be told, for what waits is too much.
@@ -105,6 +109,12 @@ export interface CliOutput {
   /** For standard error. */
   stderr: string
 }
+
+/**
+ * Checks and completes triggers, given as JSON; `test` takes the defaults of the preset `test`. JSON with `triggers`, or with
+ * `problems`: each its `path`, what was `expected` there, and what was `received`.
+ */
+export declare function completeTriggers(triggers: string, test: boolean): string
 
 /** What came of starting the sampling heap profiler. */
 export declare const enum HeapSampling {

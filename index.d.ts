@@ -60,6 +60,8 @@ export interface Probe extends EventEmitter {
   on (event: 'finding', listener: (finding: Leak) => void): this
   /** An incident was written; once more when its heap snapshot is there. */
   on (event: 'incident', listener: (incident: Incident) => void): this
+  /** A trigger with the action `advise-restart` has tripped. Also on the diagnostics channel `leakprobe:restart-advised`. */
+  on (event: 'restart-advised', listener: (advice: RestartAdvice) => void): this
   /** Something went wrong in the background. Without a listener it is not thrown, it stands in the capabilities only. */
   on (event: 'error', listener: (error: Error & { code: string }) => void): this
   on (event: string | symbol, listener: (...args: any[]) => void): this
@@ -141,15 +143,17 @@ export interface Options {
   without?: Array<'freeze' | 'native-heap-statistics' | 'native-gc' | 'listener-hooks' | 'timer-hooks' | 'loop-idle-time' | 'interrupt' | 'heap-limit' | 'object-count' | 'heap-walk' | 'listener-sites' | 'timer-sites' | 'heap-samples' | 'native-heap-samples'>
 }
 
-/** A condition with its limits and what to do when it holds. */
+/** A condition with its limits and what to do when it holds; see docs/triggers.md. */
 export interface Trigger {
   /** Unique, 1 to 40 lower-case letters, digits and dashes; part of the incident's folder name. */
   name: string
-  /** What has to hold. */
-  when: Condition
-  /** Globs of routes, `*` matches any text; only for `latency`. Default every route. */
+  /** What has to hold: one condition, or several with `all` or `any`, at most 8 and at most 3 deep. */
+  when: When
+  /** Globs of routes, `*` matches any text; only with conditions of routes. Default every route. */
   routes?: string[]
-  /** The condition must hold this long without a break, ms. Default 30 000 (`test`: 3 000); for `stall` and `heap-limit` 0. */
+  /** Globs of routes that are left out of `routes`. Default none. */
+  exceptRoutes?: string[]
+  /** The condition must hold this long without a break, ms. Default 30 000 (`test`: 3 000); with `stall` or `heap-limit` 0. */
   forMs?: number
   /** After a trip the value must fall below this share of the threshold before the trigger arms again. Default 0.8. */
   clearRatio?: number
@@ -159,24 +163,82 @@ export interface Trigger {
   cooldownMs?: number
   /** Trips in any hour, 1 to 3 600. Default 4 (`test`: 60). */
   maxPerHour?: number
-  /** Also take a heap snapshot. Default `false`. */
+  /** Besides, at most `count` trips, 1 to 1 000, in any `perMs`, a second to 30 days. Default no such limit. */
+  maxTrips?: { count: number, perMs: number }
+  /** Also take a heap snapshot; the same as the action `heap-snapshot`. Default `false`. */
   heapSnapshot?: boolean
+  /** What is done at a trip; none: the trip is only counted. Default `['record']`. */
+  actions?: TriggerAction[]
 }
+
+/**
+ * What is done at a trip: `record` writes an incident; `shadow-collection` asks a shadow for stack, exact floor and a walk
+ * over the heap; `heap-snapshot` takes one; `heap-samples` runs V8's sampling heap profiler for ten minutes;
+ * `advise-restart` emits `restart-advised`. The second and third bring `record` with them.
+ */
+export type TriggerAction = 'record' | 'shadow-collection' | 'heap-snapshot' | 'heap-samples' | 'advise-restart'
+
+/** One condition, or several. Conditions of routes inside `all` speak of the same route. */
+export type When = Condition | { all: When[] } | { any: When[] }
+
+/** A number of bytes: more than `aboveBytes`, or grown by more than `growsBytes` within `withinMs`, 1 000 to 2 592 000 000. */
+export type BytesLimit = { aboveBytes: number } | { growsBytes: number, withinMs: number }
+
+/** A count: more than `above`, or grown by more than `grows` within `withinMs`, 1 000 to 2 592 000 000. */
+export type CountLimit = { above: number } | { grows: number, withinMs: number }
 
 /** What a trigger watches. */
 export type Condition =
-  /** A route's latency quantile (default 0.95) over the last `forMs`, with at least `minRequests` (default 20) in them. */
-  | { type: 'latency', aboveMs: number, quantile?: number, minRequests?: number }
+  /**
+   * A route's latency quantile (default 0.95) over the windows of the last `forMs` (1 to 60 windows), with at least `minRequests`
+   * (default 20) in them, is above `aboveMs`, or above `timesBaseline`, 1.05 to 1 000, times the same quantile at low age of the
+   * process; with both, above both. Requests that still run (`running`, default true) count once they are older than the threshold, as
+   * long as their response has not begun.
+   */
+  | { type: 'latency', aboveMs: number, timesBaseline?: number, quantile?: number, minRequests?: number, running?: boolean }
+  | { type: 'latency', timesBaseline: number, aboveMs?: number, quantile?: number, minRequests?: number, running?: boolean }
+  /** A route is reported as a slowdown whose time doubles within this many ms, from 1 000. */
+  | { type: 'slowdown', doublesWithinMs: number }
+  /** So many requests of a route (default 1, at most 256) have run for `aboveMs`, from 100, and their response has not begun. */
+  | { type: 'running', aboveMs: number, count?: number }
+  /** Share, 0 to 0.999, of a route's requests that failed, over the windows of the last `forMs`, with at least `minRequests` (default 20). */
+  | { type: 'errors', aboveShare: number, minRequests?: number }
+  /** A leak of a route is reported, of this kind (default any), with at least this confidence, 0 to 0.99 (default 0). */
+  | { type: 'leak', minConfidence?: number, kind?: Leak['kind'] }
+  /** The heap right after a full collection, of V8 or in a shadow. */
+  | { type: 'floor' } & BytesLimit
+  /** Resident memory; Linux. */
+  | { type: 'rss' } & BytesLimit
   /** Used heap as a share, 0.01 to 1, of V8's heap limit or the cgroup's memory limit, the smaller. */
   | { type: 'heap', aboveShare: number }
+  /** Memory of the cgroup as a share, 0.01 to 1, of its limit, without what the kernel can give up. */
+  | { type: 'cgroup', aboveShare: number }
   /** The event loop has not turned for this long, ms, from 50. */
   | { type: 'stall', aboveMs: number }
-  /** V8 is about to give up at its heap limit; the limit is raised a little, so that evidence can be taken. */
+  /** V8 is about to give up at its heap limit; the limit is raised a little, so that evidence can be taken. Stands alone. */
   | { type: 'heap-limit' }
-  /** Listeners on shared emitters, a count. */
-  | { type: 'listeners', above: number }
-  /** Live timers, a count. */
-  | { type: 'timers', above: number }
+  /** Listeners on shared emitters. */
+  | { type: 'listeners' } & CountLimit
+  /** Live timers. */
+  | { type: 'timers' } & CountLimit
+  /** Open handles. */
+  | { type: 'handles' } & CountLimit
+  /** Open descriptors; Linux. */
+  | { type: 'descriptors' } & CountLimit
+  /** Requests in flight. */
+  | { type: 'in-flight' } & CountLimit
+
+/** What `restart-advised` tells. Nothing is ended by it. */
+export interface RestartAdvice {
+  /** Name of the trigger. */
+  trigger: string
+  /** One sentence with the value and the threshold. */
+  because: string
+  /** The route, for conditions of routes. */
+  route: string | null
+  /** Id of the incident that is being written; `null` when none is. */
+  incident: string | null
+}
 
 /** Options of {@link Probe.capture}. */
 export interface CaptureOptions {

@@ -70,7 +70,10 @@ export interface Stats {
   handles: Record<string, number>
   /** Floors asked of shadows: whether, why, how many so far, and when the next one is due, ms. */
   investigation: { state: 'off' | 'watch' | 'investigate' | 'known', because: string, floors: number, nextInMs?: number }
-  /** State of every trigger, with one sentence why. */
+  /**
+   * State of every trigger, with one sentence why: `warming up`, `armed`, `waiting`, `tripped`, `cooling down`, `throttled`,
+   * `out of budget` or `unavailable`.
+   */
   triggers: Array<{ name: string, state: string, because: string, trips: number, throttled: number }>
   /** The probe's own cost. */
   cost: Cost

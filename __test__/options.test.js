@@ -62,7 +62,7 @@ const WRONG = [
   [trigger({ maxPerHour: 0 }), 'triggers[0].maxPerHour'],
   [trigger({ heapSnapshot: 'yes' }), 'triggers[0].heapSnapshot'],
   [trigger({ routes: ['GET /x'] }), 'triggers[0].routes'],
-  [when({ type: 'rss', above: 1 }), 'triggers[0].when.type'],
+  [when({ type: 'disk', above: 1 }), 'triggers[0].when.type'],
   [when({ type: 'stall' }), 'triggers[0].when.aboveMs'],
   [when({ type: 'stall', aboveMs: '5s' }), 'triggers[0].when.aboveMs'],
   [when({ type: 'heap', aboveShare: 85 }), 'triggers[0].when.aboveShare'],
@@ -97,14 +97,16 @@ test('without options every default is there, and the preset test shortens them'
   assert.deepEqual(production.triggers.map(({ name }) => name), ['slow-route', 'near-heap-limit', 'heap-limit', 'loop-stalled', 'many-listeners', 'many-timers'])
   assert.deepEqual(production.triggers[0], {
     name: 'slow-route',
-    when: { type: 'latency', quantile: 0.95, aboveMs: 2000, minRequests: 20 },
+    when: { type: 'latency', quantile: 0.95, aboveMs: 2000, minRequests: 20, running: true },
     routes: [],
+    exceptRoutes: [],
     forMs: 30_000,
     clearRatio: 0.8,
     warmUpMs: 60_000,
     cooldownMs: 600_000,
     maxPerHour: 4,
-    heapSnapshot: false
+    heapSnapshot: false,
+    actions: ['record']
   })
   assert.equal(production.triggers[1].forMs, 5000)
   assert.equal(production.triggers[2].forMs, 0)

@@ -59,11 +59,4 @@ function routeTemplates (value, at) {
     : refuse(one, { ...at, option: `${at.option}[${index}]` }, 'a template such as "GET /pages/:revision"'))
 }
 
-function strings (value, at) {
-  if (!Array.isArray(value)) return refuse(value, at, 'an array of strings')
-  return value.map((one, index) => typeof one === 'string' && one !== ''
-    ? one
-    : refuse(one, { ...at, option: `${at.option}[${index}]` }, 'a string that is not empty'))
-}
-
-module.exports = { refuse, integer, number, oneOf, listOf, pathOrFalse, isFunction, isBoolean, serviceName, routeTemplates, strings }
+module.exports = { refuse, integer, number, oneOf, listOf, pathOrFalse, isFunction, isBoolean, serviceName, routeTemplates }

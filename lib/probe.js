@@ -19,6 +19,7 @@ const { forceFloors } = require('./floors')
 const { Captures } = require('./captures')
 const { createGuard } = require('./guard')
 const { arrayBufferBytes, Readings } = require('./readings')
+const { Running } = require('./running')
 const { WatchedRequests } = require('./watched')
 const { Witnesses } = require('./witnesses')
 const { createRoutes } = require('./routes')
@@ -26,6 +27,7 @@ const { kRoute } = require('./symbols')
 
 const findings = channels.channel('leakprobe:finding')
 const incidents = channels.channel('leakprobe:incident')
+const advice = channels.channel('leakprobe:restart-advised')
 
 // A process of its own analyses what was captured.
 const BIN = path.join(__dirname, '..', 'bin.js')
@@ -42,6 +44,8 @@ class Probe extends EventEmitter {
   #readings
   #watched
   #witnesses
+  /** Routes of tracked jobs that run, by handle. */
+  #jobs = new Map()
   #onStop
   #undo = []
 
@@ -95,6 +99,7 @@ class Probe extends EventEmitter {
     if (this.#native === undefined) return work()
     const route = this.#routes.idOfName(name)
     const handle = this.#begin()
+    if (handle >= 0) this.#jobs.set(handle, route)
     let result
     try {
       result = work()
@@ -177,7 +182,8 @@ class Probe extends EventEmitter {
 
     const timers = watchTimers({ state: state('timers'), hooks: !without('timer-hooks'), sites: witnesses.timerSites })
     this.#undo.push(() => timers.stop())
-    this.#undo.push(startTick({ hot, writeHeap, tickMs: options.tickMs, listeners, timers, readings, witnesses, guard }))
+    const running = options.triggers.length === 0 ? undefined : new Running({ native, requests, routes, jobs: this.#jobs })
+    this.#undo.push(startTick({ hot, writeHeap, tickMs: options.tickMs, listeners, timers, readings, witnesses, running, guard }))
 
     // Whether shadows can be asked is known to the addon only, and later: so the way is looked up at each turn.
     if (options.floors === 'forced' || (options.preset === 'test' && options.floors !== 'natural')) {
@@ -204,6 +210,7 @@ class Probe extends EventEmitter {
   }
 
   #finish (handle, route, outcome) {
+    this.#jobs.delete(handle)
     if (this.#native === undefined) return
     this.#writeHeap?.()
     this.#hot.finish(handle, route, 0, outcome)
@@ -229,6 +236,9 @@ class Probe extends EventEmitter {
       this.#captures.seen(value)
       incidents.publish(value)
       this.emit('incident', value)
+    } else if (kind === 'restart-advised') {
+      advice.publish(value)
+      this.emit('restart-advised', value)
     } else if (kind === 'error') {
       this.#tellError(fromNative(new Error(json)))
     }

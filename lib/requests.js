@@ -116,6 +116,12 @@ function watchRequests ({ hot, writeHeap, routes, watched, onServer, addCost, gu
   return {
     /** Requests started since the watching began. */
     get started () { return started },
+    /** Calls `visit(request, socket)` for each request in flight. */
+    visitOpen (visit) {
+      for (const socket of connections) {
+        for (let request = socket[kOpen]; request; request = request[kOlder]) visit(request, socket)
+      }
+    },
     stop
   }
 }

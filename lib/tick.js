@@ -13,9 +13,9 @@ const { setInterval, clearInterval } = timers
 
 /**
  * Beats until the returned function is called. `listeners` and `timers` have `count()`, or are undefined; `readings` is
- * lib/readings.js's, `witnesses` lib/witnesses.js's, `guard` lib/guard.js's.
+ * lib/readings.js's, `witnesses` lib/witnesses.js's, `running` lib/running.js's or undefined, `guard` lib/guard.js's.
  */
-function startTick ({ hot, writeHeap, tickMs, listeners, timers, readings, witnesses, guard }) {
+function startTick ({ hot, writeHeap, tickMs, listeners, timers, readings, witnesses, running, guard }) {
   function beat () {
     if (writeHeap !== undefined) writeHeap()
     hot.tick(
@@ -26,6 +26,7 @@ function startTick ({ hot, writeHeap, tickMs, listeners, timers, readings, witne
       readings.globalKeys()
     )
     witnesses.tick()
+    running?.look()
   }
   const stop = () => clearInterval(interval)
   const interval = setInterval(guard('tick', beat, stop), tickMs)

@@ -4,7 +4,7 @@
 //! one call only, and a call that finds them borrowed (a collection inside a call) does nothing rather than panic.
 
 use leakprobe_core::event::{
-    Event, GcKind, GcRecord, Mark, Nanos, Outcome, RequestRecord, RouteId, SiteCount, TickReading,
+    Event, GcKind, GcRecord, Mark, Nanos, Outcome, RequestRecord, RouteId, Running, SiteCount, TickReading,
 };
 use leakprobe_core::in_flight::{self, InFlightTable, Reading};
 use leakprobe_core::observation::{ForcedFloor, SiteInfo, Watched};
@@ -185,6 +185,21 @@ impl AppThread {
             heap_after: heap.used,
             external_after: heap.external,
         }));
+    }
+
+    /// Handles of the requests that are `ms` old or older, the oldest first.
+    pub(crate) fn older_than(&self, ms: f64) -> Vec<i32> {
+        let Ok(table) = self.table.try_borrow() else { return Vec::new() };
+        table.older_than(Nanos(monotonic()), nanoseconds(ms))
+    }
+
+    /// These are still running, by handle and route.
+    pub(crate) fn still_running(&self, pairs: impl Iterator<Item = (i32, RouteId)>) {
+        let at = Nanos(monotonic());
+        let Ok(table) = self.table.try_borrow() else { return };
+        let requests = pairs.filter_map(|(handle, route)| Some((route, table.age_ns(handle, at)?))).collect();
+        drop(table);
+        self.send(Event::Running(Box::new(Running::new(at, requests))));
     }
 
     /// The thread is about to be frozen.

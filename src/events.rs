@@ -62,6 +62,10 @@ impl Observer for Events {
         self.tell("investigate", &serde_json::json!({ "on": on }).to_string());
     }
 
+    fn advise_restart(&self, json: &str) {
+        self.tell("restart-advised", json);
+    }
+
     fn interrupt(&self) {
         if let Some(interrupter) = &self.interrupter {
             interrupter.request(crate::stuck::freeze_if_awaited);

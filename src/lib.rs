@@ -15,5 +15,6 @@ mod events;
 mod ffi;
 mod heap_snapshot;
 mod probe;
+mod rules;
 mod stuck;
 mod witnesses;

@@ -58,8 +58,8 @@ pub struct NativeProbe {
 impl NativeProbe {
     /// Starts. `options` is the JSON of the complete options; `cells` has 8 numbers, of which 1 to 5 hold what
     /// `v8.getHeapStatistics()` says now (used, external, total, limit, malloced), against which the native reading
-    /// is checked. `on_event` gets `finding`, `incident`, `error`, `heap-snapshot` and `investigate`
-    /// with JSON.
+    /// is checked. `on_event` gets `finding`, `incident`, `error`, `heap-snapshot`, `investigate` and
+    /// `restart-advised` with JSON.
     #[napi(constructor)]
     pub fn new(
         env: Env,

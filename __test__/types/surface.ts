@@ -16,7 +16,10 @@ const options: Options = {
     { name: 'stalled', when: { type: 'stall', aboveMs: 1_000 } },
     { name: 'limit', when: { type: 'heap-limit' } },
     { name: 'listeners', when: { type: 'listeners', above: 100 } },
-    { name: 'timers', when: { type: 'timers', above: 100 }, cooldownMs: 1 }
+    { name: 'timers', when: { type: 'timers', above: 100 }, cooldownMs: 1 },
+    { name: 'baseline', when: { type: 'latency', timesBaseline: 2, aboveMs: 50, running: false }, exceptRoutes: ['GET /health'], maxTrips: { count: 1, perMs: 86_400_000 } },
+    { name: 'several', when: { all: [{ type: 'slowdown', doublesWithinMs: 1e8 }, { any: [{ type: 'leak', kind: 'timer' }, { type: 'rss', growsBytes: 1e8, withinMs: 1000 }] }] }, actions: ['heap-snapshot', 'advise-restart'] },
+    { name: 'others', when: { any: [{ type: 'running', aboveMs: 1000 }, { type: 'errors', aboveShare: 0.1 }, { type: 'floor', aboveBytes: 1 }, { type: 'cgroup', aboveShare: 0.9 }, { type: 'handles', grows: 5, withinMs: 1000 }, { type: 'descriptors', above: 5 }, { type: 'in-flight', above: 5 }] } }
   ],
   without: ['native-gc']
 }
@@ -51,6 +54,13 @@ http.createServer((request, response) => {
 start({ directroy: '/tmp' })
 // @ts-expect-error a condition without its threshold
 start({ triggers: [{ name: 'x', when: { type: 'timers' } }] })
+// @ts-expect-error neither a number nor a baseline
+start({ triggers: [{ name: 'x', when: { type: 'latency' } }] })
+// @ts-expect-error growth without its span
+start({ triggers: [{ name: 'x', when: { type: 'rss', growsBytes: 5 } }] })
+// @ts-expect-error no such action
+start({ triggers: [{ name: 'x', when: { type: 'heap-limit' }, actions: ['webhook'] }] })
+probe.on('restart-advised', ({ because, incident }) => because.length + (incident?.length ?? 0))
 // @ts-expect-error a number where a text is expected
 probe.setRoute(new http.IncomingMessage(null as never), 7)
 

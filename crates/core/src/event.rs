@@ -157,6 +157,23 @@ pub struct SiteCount {
     pub count: u64,
 }
 
+/// Requests that still run and have no response yet.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Running {
+    /// When they were looked at.
+    pub at: Nanos,
+    /// Route and age then, ns; by route, the oldest first. At most some hundred.
+    pub requests: Vec<(RouteId, u64)>,
+}
+
+impl Running {
+    /// In order.
+    pub fn new(at: Nanos, mut requests: Vec<(RouteId, u64)>) -> Self {
+        requests.sort_unstable_by_key(|(route, age)| (*route, std::cmp::Reverse(*age)));
+        Self { at, requests }
+    }
+}
+
 /// A message on the channel from the app thread.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -174,4 +191,6 @@ pub enum Event {
     Sites(Box<[SiteCount]>),
     /// The app thread has collected everything.
     ForcedFloor(Box<ForcedFloor>),
+    /// What still runs; each second while there is any, and once when there is none any more.
+    Running(Box<Running>),
 }

@@ -167,6 +167,26 @@ impl InFlightTable {
         self.slots.iter().filter(|slot| slot.occupied).map(|slot| now.since(slot.started)).max().unwrap_or(0)
     }
 
+    /// Handles of the requests that are `ns` old or older at `now`, the oldest first. Walks the table.
+    pub fn older_than(&self, now: Nanos, ns: u64) -> Vec<i32> {
+        let mut old: Vec<(Nanos, i32)> = (0_u32..)
+            .zip(&self.slots)
+            .filter(|(_, slot)| slot.occupied && now.since(slot.started) >= ns)
+            .filter_map(|(index, slot)| {
+                Some((slot.started, i32::try_from((slot.generation << SLOT_BITS) | index).ok()?))
+            })
+            .collect();
+        old.sort_unstable();
+        old.into_iter().map(|(_, handle)| handle).collect()
+    }
+
+    /// Age of a request in flight, ns; `None` for one that is not.
+    pub fn age_ns(&self, handle: i32, now: Nanos) -> Option<u64> {
+        let handle = u32::try_from(handle).ok()?;
+        let slot = self.slots.get((handle & SLOT_MASK) as usize)?;
+        (slot.occupied && slot.generation == handle >> SLOT_BITS).then(|| now.since(slot.started))
+    }
+
     /// Requests not recorded because the table was full, since the last call.
     pub fn take_refused(&mut self) -> u64 {
         std::mem::take(&mut self.refused)
@@ -363,9 +383,13 @@ mod tests {
         let mut table = InFlightTable::default();
         assert_eq!(table.oldest_ns(Nanos::from_ms(9)), 0);
 
-        table.begin(at(0, 0)).unwrap();
-        table.begin(at(5, 0)).unwrap();
+        let first = table.begin(at(0, 0)).unwrap();
+        let second = table.begin(at(5, 0)).unwrap();
 
-        assert_eq!(table.oldest_ns(Nanos::from_ms(9)), 9_000_000);
+        let now = Nanos::from_ms(9);
+        assert_eq!(table.oldest_ns(now), 9_000_000);
+        assert_eq!(table.older_than(now, 4_000_000), [first, second]);
+        assert_eq!(table.older_than(now, 4_000_001), [first]);
+        assert_eq!((table.age_ns(second, now), table.age_ns(-1, now)), (Some(4_000_000), None));
     }
 }

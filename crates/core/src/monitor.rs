@@ -2,23 +2,23 @@
 //!
 //! **Invariant:** whatever is kept is bounded by the configuration, never by the traffic.
 
+mod told;
+
 use crate::attribution::{Attribution, Findings, judge};
 use crate::config::Config;
-use crate::event::{Event, GcKind, GcRecord, Nanos, RequestRecord, RouteId, TickReading};
+use crate::event::{Event, GcKind, GcRecord, Nanos, RequestRecord, RouteId, Running, TickReading};
 use crate::hypothesis::{self, SystemReading};
 use crate::number;
 use crate::observation::{Census, Floor, ProcessCounts, SiteInfo};
 use crate::planner::{FloorSource, Pace, Planner};
-use crate::report::{self, Cost, Leak, ProcessIdentity, Report, Verdict};
+use crate::report::Leak;
 use crate::route_table::RouteTable;
 use crate::slowdown::Slowdowns;
-use crate::stats::{self, GcStats, HeapStats, InFlight, RouteStats, Stats};
-use crate::trigger::{Machine, Trip, View};
+use crate::stats::GcStats;
+use crate::trigger::{Rules, Trip, View};
 use crate::window::RouteWindows;
 use std::time::{Duration, SystemTime};
 
-/// Routes listed in a report.
-const REPORTED_ROUTES: usize = 50;
 /// The attribution runs this often with long windows, and with short ones (preset `test`).
 const ATTRIBUTION_NS: u64 = 10_000_000_000;
 const ATTRIBUTION_TEST_NS: u64 = 1_000_000_000;
@@ -52,7 +52,7 @@ pub struct Monitor {
     routes: RouteTable,
     windows: Vec<RouteWindows>,
     window: u64,
-    machines: Vec<Machine>,
+    rules: Rules,
     attribution: Attribution,
     attributed: Nanos,
     findings: Findings,
@@ -62,6 +62,10 @@ pub struct Monitor {
     gc: GcStats,
     tick: Option<TickReading>,
     process: hypothesis::Process,
+    system: Option<SystemReading>,
+    /// The heap right after the last full collection, here or in a shadow, bytes.
+    floor: Option<u64>,
+    running: Running,
 }
 
 impl Monitor {
@@ -73,7 +77,7 @@ impl Monitor {
             routes: RouteTable::new(config.max_routes),
             windows: Vec::new(),
             window: 0,
-            machines: config.triggers.iter().cloned().map(Machine::new).collect(),
+            rules: Rules::new(&config.triggers, config.window_ms),
             attribution: Attribution::new(started.0, warm, config.forced_floors),
             attributed: started,
             findings: Findings::default(),
@@ -83,6 +87,9 @@ impl Monitor {
             gc: GcStats::default(),
             tick: None,
             process: hypothesis::Process::new(config.tick_ms),
+            system: None,
+            floor: None,
+            running: Running::default(),
             config,
             started,
             started_wall_ms,
@@ -116,6 +123,7 @@ impl Monitor {
             }
             Event::Sites(counts) => self.attribution.counted(counts),
             Event::ForcedFloor(floor) => self.attribution.forced_floor(floor),
+            Event::Running(running) => self.running.clone_from(running),
         }
     }
 
@@ -125,6 +133,7 @@ impl Monitor {
             GcKind::Major => {
                 self.gc.major += 1;
                 self.gc.floor = Some(gc.heap_after);
+                self.floor = Some(gc.heap_after);
             }
             GcKind::Incremental | GcKind::WeakCallbacks => {}
         }
@@ -140,6 +149,7 @@ impl Monitor {
     /// What a shadow counted; `false` when its mark is not among the last 16.
     pub fn floor(&mut self, floor: &Floor) -> bool {
         self.process.floor(floor.heap_used);
+        self.floor = Some(floor.heap_used);
         self.planner.answered(floor.heap_used, floor.external, self.findings.leaks.len());
         self.attribution.floor(floor)
     }
@@ -158,6 +168,7 @@ impl Monitor {
     /// memory takes, as of the last tick, bytes.
     pub fn system(&mut self, reading: &SystemReading) -> Option<u64> {
         self.process.read(reading);
+        self.system = Some(*reading);
         let known = self.tick.map(|tick| tick.heap_total.saturating_add(tick.external));
         let private_native =
             reading.rss_anon.zip(known).map(|(private, known)| private.saturating_sub(known));
@@ -195,13 +206,17 @@ impl Monitor {
         let view = View {
             routes: &self.routes,
             windows: &self.windows,
+            running: &self.running,
             last_tick: self.tick.as_ref(),
+            system: self.system.as_ref(),
+            floor: self.floor,
+            findings: &self.findings,
+            slowdowns: &self.slowdowns,
             surroundings,
             window: self.window,
             window_ms: self.config.window_ms,
         };
-        let trips =
-            self.machines.iter_mut().filter_map(|machine| machine.judge(self.started, &view)).collect();
+        let trips = self.rules.judge(now.since(self.started) / 1_000_000, &view);
         let pace =
             if self.config.window_ms <= SHORT_WINDOW_MS { ATTRIBUTION_TEST_NS } else { ATTRIBUTION_NS };
         if now.since(self.attributed) >= pace {
@@ -235,6 +250,11 @@ impl Monitor {
         self.planner.put_off(now.0, wait_ms.saturating_mul(1_000_000), why);
     }
 
+    /// For what this trigger tripped by nothing may be frozen any more: its state says so until it arms again.
+    pub fn out_of_budget(&mut self, trigger: &str, because: &str) {
+        self.rules.out_of_budget(trigger, because);
+    }
+
     /// The leaks as of the last attribution.
     pub fn leaks(&self) -> &[Leak] {
         &self.findings.leaks
@@ -243,72 +263,6 @@ impl Monitor {
     /// Whether memory, or something that is counted, has grown so much that a closer look is worth its cost.
     pub fn growing(&self) -> bool {
         self.findings.growing || self.findings.unexplained || !self.candidates.is_empty()
-    }
-
-    /// Everything counted.
-    pub fn stats(&self, now: Nanos, process: Option<serde_json::Value>, cost: Cost) -> Stats {
-        Stats {
-            schema: stats::SCHEMA.to_owned(),
-            uptime_ms: self.uptime_ms(now),
-            routes: self.route_stats(usize::MAX),
-            in_flight: self.tick.map_or_else(InFlight::default, |tick| InFlight {
-                count: tick.in_flight,
-                oldest_ms: number(tick.oldest_ns) / 1e6,
-            }),
-            gc: self.gc,
-            heap: self.tick.map(|tick| HeapStats {
-                used: tick.heap_used,
-                total: tick.heap_total,
-                limit: tick.heap_limit,
-                external: tick.external,
-                malloced: tick.malloced,
-                listeners: tick.listeners,
-                timers: tick.timers,
-                array_buffers: tick.array_buffers,
-                handles: tick.handles,
-                global_keys: tick.global_keys,
-            }),
-            process,
-            sites: self.attribution.site_stats(),
-            investigation: self.planner.stats(now.0),
-            triggers: self.machines.iter().map(|machine| machine.stats(now)).collect(),
-            cost,
-        }
-    }
-
-    /// The report.
-    pub fn report(&self, identity: ProcessIdentity, cost: Cost) -> Report {
-        let verdict = if !self.findings.leaks.is_empty() {
-            Verdict::Leaking
-        } else if self.findings.unexplained {
-            Verdict::Suspect
-        } else if self.findings.enough {
-            Verdict::Clear
-        } else {
-            Verdict::Learning
-        };
-        Report {
-            schema: report::SCHEMA.to_owned(),
-            process: identity,
-            verdict,
-            leaks: self.findings.leaks.clone(),
-            slowdowns: self.slowdowns.reported(),
-            hypotheses: hypothesis::judge(self.process.history(), &self.findings.leaks),
-            routes: self.route_stats(REPORTED_ROUTES),
-            cost,
-        }
-    }
-
-    /// Memory held, bytes, about.
-    pub fn bytes(&self) -> u64 {
-        let windows: usize = self.windows.iter().map(RouteWindows::bytes).sum();
-        (windows
-            + self.routes.bytes()
-            + self.attribution.bytes()
-            + self.process.bytes()
-            + self.slowdowns.bytes()
-            + self.planner.bytes()
-            + self.findings.kept.len() * 400) as u64
     }
 
     /// Milliseconds since the start.
@@ -328,9 +282,10 @@ impl Monitor {
         if index <= self.window {
             return;
         }
-        let keep =
-            self.machines.iter().map(|machine| machine.windows(self.config.window_ms)).max().unwrap_or(0);
-        let keep = usize::try_from(keep).unwrap_or(usize::MAX);
+        let mut keep = self.rules.keep();
+        if self.window * self.config.window_ms < self.config.warm_up_ms {
+            keep.baseline = 0;
+        }
         // After a long sleep the windows in between are empty: closing the last two empties what has to be emptied.
         for closing in [self.window, index - 1].into_iter().take(if index - self.window > 1 { 2 } else { 1 })
         {
@@ -350,40 +305,6 @@ impl Monitor {
         findings.leaks.retain(|leak| self.candidates.contains(&leak.route));
         self.candidates = seen;
         self.findings = findings;
-    }
-
-    fn route_stats(&self, most: usize) -> Vec<RouteStats> {
-        let mut routes: Vec<(RouteId, &RouteWindows)> = self
-            .windows
-            .iter()
-            .enumerate()
-            .filter_map(|(index, windows)| Some((RouteId(u16::try_from(index).ok()?), windows)))
-            .filter(|(_, windows)| windows.requests > 0)
-            .collect();
-        routes.sort_by_key(|(route, windows)| (std::cmp::Reverse(windows.requests), *route));
-        routes.truncate(most);
-        routes
-            .into_iter()
-            .map(|(route, windows)| {
-                let requests = number(windows.requests);
-                let sums = windows.sums;
-                RouteStats {
-                    route: self.routes.name(route).to_owned(),
-                    requests: windows.requests,
-                    aborted: windows.aborted,
-                    upgraded: windows.upgraded,
-                    failed: windows.failed,
-                    duration_ms: windows.total(),
-                    recent_ms: windows.last(),
-                    thread_ms: sums.thread_ns / requests / 1e6,
-                    overlap: sums.overlap / requests,
-                    heap_delta: sums.heap_delta / requests,
-                    allocated: sums.allocated / requests,
-                    external_delta: sums.external_delta / requests,
-                    kept: self.findings.kept.get(&route).cloned(),
-                }
-            })
-            .collect()
     }
 }
 

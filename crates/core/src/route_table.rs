@@ -39,6 +39,12 @@ impl RouteTable {
         self.names.get(usize::from(id.0)).map_or("other", String::as_str)
     }
 
+    /// How many there are, `other` included: the next id.
+    #[expect(clippy::len_without_is_empty, reason = "there is always `other`")]
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
     /// Memory held, bytes.
     pub fn bytes(&self) -> usize {
         self.names.iter().map(|name| 2 * name.len() + 96).sum()

@@ -231,12 +231,13 @@ pub struct Investigation {
 pub struct TriggerStats {
     /// Its name.
     pub name: String,
-    /// `warming up`, `armed`, `waiting`, `tripped`, `cooling down` or `throttled`.
+    /// `warming up`, `armed`, `waiting`, `tripped`, `cooling down`, `throttled`, `out of budget` (tripped, and nothing
+    /// may be frozen for it) or `unavailable` (this process does not have the readings).
     pub state: String,
     /// One sentence: the value against the threshold, or what it waits for.
     pub because: String,
     /// Trips since the start.
     pub trips: u64,
-    /// Trips held back by the cooldown or the cap per hour.
+    /// Trips held back by the cooldown or a limit of trips.
     pub throttled: u64,
 }

@@ -68,9 +68,74 @@ impl Latencies {
         })
     }
 
+    /// Forgets all of them, and keeps the room.
+    pub fn clear(&mut self) {
+        if let Some(histogram) = &mut self.0 {
+            histogram.reset();
+        }
+    }
+
+    /// Adds those of a closed window.
+    pub fn add_closed(&mut self, closed: &Closed) {
+        if let Some(histogram) = &mut self.0 {
+            for (us, count) in &closed.latencies {
+                // As in `record`: the table grows.
+                let _ = histogram.record_n(u64::from(*us), *count);
+            }
+        }
+    }
+
+    /// Each latency, ms, with how many there are, in rising order.
+    pub fn counted(&self) -> impl Iterator<Item = (f64, u64)> {
+        let all = self.0.iter().flat_map(Histogram::iter_recorded);
+        all.map(|step| (ms(step.value_iterated_to()), u64::from(step.count_at_value())))
+    }
+
+    fn close(&self) -> Box<[(u32, u32)]> {
+        let all = self.0.iter().flat_map(Histogram::iter_recorded);
+        let fits = |us: u64| u32::try_from(us).unwrap_or(u32::MAX);
+        all.map(|step| (fits(step.value_iterated_to()), step.count_at_value())).collect()
+    }
+
     fn bytes(&self) -> usize {
         self.0.as_ref().map_or(0, |histogram| histogram.distinct_values() * 4 + 160)
     }
+}
+
+/// A window that has ended: as small as it can be, for triggers keep up to sixty of them for each route.
+#[derive(Clone, Debug, Default)]
+pub struct Closed {
+    /// Its number.
+    pub window: u64,
+    /// Requests that failed.
+    pub failed: u32,
+    /// Each latency, µs, with how many there are.
+    latencies: Box<[(u32, u32)]>,
+}
+
+impl Closed {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.latencies.len() * size_of::<(u32, u32)>()
+    }
+}
+
+/// What triggers need of the windows that end.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Keep {
+    /// Closed windows that are kept.
+    pub windows: usize,
+    /// Windows with requests that make a baseline; 0: none is learned.
+    pub baseline: u32,
+}
+
+/// Fewer requests than this are no baseline.
+const LEAST_BASELINE: u64 = 100;
+
+/// A route's latencies at low age of the process.
+#[derive(Debug)]
+enum Baseline {
+    Learning { latencies: Latencies, windows: u32 },
+    Known(Closed),
 }
 
 #[expect(clippy::cast_precision_loss, reason = "microseconds of at most an hour are exact")]
@@ -93,8 +158,10 @@ pub struct RouteWindows {
     pub sums: Sums,
     total: Latencies,
     current: Option<Latencies>,
+    current_failed: u32,
     last: Option<Latencies>,
-    recent: VecDeque<(u64, Latencies)>,
+    recent: VecDeque<Closed>,
+    baseline: Option<Baseline>,
 }
 
 /// Sums of what the requests cost; means are made when asked for.
@@ -120,9 +187,11 @@ impl RouteWindows {
         match record.outcome {
             Outcome::Aborted => self.aborted += 1,
             Outcome::Upgraded => self.upgraded += 1,
-            Outcome::Failed => self.failed += 1,
-            Outcome::Finished if record.status >= 500 => self.failed += 1,
-            Outcome::Finished => {}
+            Outcome::Finished if record.status < 500 => {}
+            Outcome::Failed | Outcome::Finished => {
+                self.failed += 1;
+                self.current_failed = self.current_failed.saturating_add(1);
+            }
         }
         self.sums.thread_ns += record.thread_ns as f64;
         self.sums.overlap += f64::from(record.overlap);
@@ -136,17 +205,44 @@ impl RouteWindows {
         }
     }
 
-    /// Window number `index` has ended; at most `keep` recent ones stay for triggers.
-    pub fn close(&mut self, index: u64, keep: usize) {
+    /// Window number `index` has ended.
+    pub fn close(&mut self, index: u64, keep: Keep) {
         self.last = self.current.take();
-        if let Some(last) = &self.last
-            && keep > 0
-        {
-            self.recent.push_back((index, last.clone()));
+        let failed = std::mem::take(&mut self.current_failed);
+        if let Some(last) = &self.last {
+            if keep.windows > 0 {
+                self.recent.push_back(Closed { window: index, failed, latencies: last.close() });
+            }
+            if keep.baseline > 0 {
+                learn(&mut self.baseline, last, keep.baseline);
+            }
         }
-        while self.recent.front().is_some_and(|(old, _)| index.saturating_sub(*old) >= keep as u64) {
+        while self.recent.front().is_some_and(|old| index.saturating_sub(old.window) >= keep.windows as u64) {
             self.recent.pop_front();
         }
+    }
+
+    /// A quantile at low age of the process, ms; `None` while that is still being learned.
+    pub fn baseline_ms(&self, quantile: f64) -> Option<f64> {
+        let Some(Baseline::Known(baseline)) = &self.baseline else { return None };
+        let total: u64 = baseline.latencies.iter().map(|(_, count)| u64::from(*count)).sum();
+        let rank = quantile * total as f64;
+        let mut seen = 0;
+        let found = baseline.latencies.iter().find(|(_, count)| {
+            seen += u64::from(*count);
+            seen as f64 >= rank
+        });
+        found.map(|(us, _)| ms(u64::from(*us)))
+    }
+
+    /// The closed windows that are kept, newest first.
+    pub fn closed(&self) -> impl Iterator<Item = &Closed> {
+        self.recent.iter().rev()
+    }
+
+    /// The latencies of the present window, and how many of its requests failed.
+    pub fn current(&self) -> (Option<&Latencies>, u32) {
+        (self.current.as_ref(), self.current_failed)
     }
 
     /// All since the start.
@@ -159,28 +255,30 @@ impl RouteWindows {
         self.last.as_ref().and_then(Latencies::distribution)
     }
 
-    /// The windows from number `from` on, the current one included.
-    pub fn since(&self, from: u64) -> Latencies {
-        let mut all = Latencies::default();
-        for (_, latencies) in self.recent.iter().filter(|(index, _)| *index >= from) {
-            all.add(latencies);
-        }
-        if let Some(current) = &self.current {
-            all.add(current);
-        }
-        all
-    }
-
     /// Memory held, bytes, about.
     pub fn bytes(&self) -> usize {
         let kept = [Some(&self.total), self.current.as_ref(), self.last.as_ref()];
         size_of::<Self>()
-            + kept
-                .into_iter()
-                .flatten()
-                .chain(self.recent.iter().map(|(_, kept)| kept))
-                .map(Latencies::bytes)
-                .sum::<usize>()
+            + kept.into_iter().flatten().map(Latencies::bytes).sum::<usize>()
+            + self.recent.iter().map(Closed::bytes).sum::<usize>()
+            + match &self.baseline {
+                None => 0,
+                Some(Baseline::Learning { latencies, .. }) => latencies.bytes(),
+                Some(Baseline::Known(known)) => known.bytes(),
+            }
+    }
+}
+
+/// Adds a window to a baseline that is not known yet.
+fn learn(baseline: &mut Option<Baseline>, last: &Latencies, least_windows: u32) {
+    let learning =
+        baseline.get_or_insert_with(|| Baseline::Learning { latencies: Latencies::default(), windows: 0 });
+    let Baseline::Learning { latencies, windows } = learning else { return };
+    latencies.add(last);
+    *windows = windows.saturating_add(1);
+    if *windows >= least_windows && latencies.count() >= LEAST_BASELINE {
+        let known = Closed { latencies: latencies.close(), ..Closed::default() };
+        *baseline = Some(Baseline::Known(known));
     }
 }
 
@@ -237,18 +335,44 @@ mod tests {
 
     #[test]
     fn recent_windows_leave_after_their_time() {
+        let keep = Keep { windows: 3, baseline: 0 };
+        let kept = |route: &RouteWindows| route.closed().count();
         let mut route = RouteWindows::default();
-        route.record(&record(100, Outcome::Finished, 200));
-        route.close(0, 3);
+        route.record(&record(100, Outcome::Finished, 500));
+        route.close(0, keep);
         route.record(&record(1, Outcome::Finished, 200));
 
-        assert_eq!(route.since(0).count(), 2);
-        assert_eq!(route.since(1).count(), 1);
+        let mut all = Latencies::default();
+        route.closed().for_each(|closed| all.add_closed(closed));
+        assert_eq!((kept(&route), all.count()), (1, 1));
+        assert_eq!(route.closed().next().map(|closed| (closed.window, closed.failed)), Some((0, 1)));
+        assert!((all.quantile_ms(0.5).unwrap() / 100.0 - 1.0).abs() < 0.07);
+        assert_eq!(route.current().0.map(Latencies::count), Some(1));
         assert_eq!(route.last().map(|last| last.count), Some(1));
         for index in 1..=3 {
-            route.close(index, 3);
+            route.close(index, keep);
         }
-        assert_eq!(route.since(0).count(), 1);
+        assert_eq!(kept(&route), 1);
         assert!(route.last().is_none());
+        route.close(4, keep);
+        assert_eq!(kept(&route), 0);
+    }
+
+    #[test]
+    fn a_baseline_needs_windows_and_requests_and_stays() {
+        let keep = Keep { windows: 0, baseline: 3 };
+        let mut route = RouteWindows::default();
+        for window in 0..20 {
+            let ms = if window < 10 { 20 } else { 900 };
+            (0..15).for_each(|_| route.record(&record(ms, Outcome::Finished, 200)));
+            route.close(window, keep);
+            assert_eq!(
+                route.baseline_ms(0.95).is_some(),
+                window >= 6,
+                "100 requests are there in window 6: {window}"
+            );
+        }
+        assert!((route.baseline_ms(0.95).unwrap() / 20.0 - 1.0).abs() < 0.07);
+        assert!(route.bytes() < 4_096, "{}", route.bytes());
     }
 }

@@ -122,7 +122,7 @@ pub(crate) fn json(contents: Contents<'_>) -> Value {
 fn trip_json(trip: &Trip) -> Value {
     json!({
         "trigger": trip.trigger, "condition": trip.condition, "route": trip.route, "value": trip.value,
-        "threshold": trip.threshold, "unit": trip.unit, "because": trip.because,
+        "threshold": trip.threshold, "unit": trip.unit, "because": trip.because, "actions": trip.actions,
     })
 }
 

@@ -15,6 +15,9 @@ pub trait Observer: Send {
     fn take_heap_snapshot(&self, incident_id: &str, way: Way);
     /// Something grows, so that a closer look is worth its cost; or nothing does any more.
     fn investigate(&self, on: bool);
+    /// A trigger advises a restart; JSON with `trigger`, `because`, `route` and `incident`, the id of the incident that is being
+    /// written, if one is.
+    fn advise_restart(&self, json: &str);
     /// The loop does not turn: JavaScript should be interrupted, for a freeze from there ([`crate::Recorder::awaited_freeze`]).
     fn interrupt(&self);
 }

@@ -253,6 +253,7 @@ impl ProcessReading {
         let cgroup = self.cgroup.as_ref();
         SystemReading {
             at,
+            rss: self.rss,
             rss_anon: self.rss_anon,
             swap: self.swap,
             major_faults: self.major_faults,

@@ -6,6 +6,7 @@
 mod capture;
 mod floors;
 mod stall;
+mod trips;
 mod walk;
 
 use crate::Observer;
@@ -86,6 +87,8 @@ pub(crate) struct Worker {
     heap_limit: Option<HeapLimit>,
     /// The app thread was told that something grows.
     investigating: bool,
+    /// A trigger asked for heap samples until then.
+    sample_until: Option<Nanos>,
     /// Nothing new is begun any more.
     stopping: bool,
 }
@@ -115,6 +118,7 @@ impl Worker {
             floors: 0,
             heap_limit: None,
             investigating: false,
+            sample_until: None,
             stopping: false,
         }
     }
@@ -171,6 +175,7 @@ impl Worker {
                 monitor.leaks().iter().filter(|leak| !self.known_leaks.contains(&leak.id)).cloned().collect();
             (trips, new, monitor.growing())
         };
+        let growing = growing || self.sample_until.is_some_and(|until| now < until);
         if growing != self.investigating {
             self.investigating = growing;
             self.observer.lock().investigate(growing);
@@ -182,16 +187,7 @@ impl Worker {
             self.known_leaks.insert(leak.id);
         }
         for trip in &trips {
-            self.sequence += 1;
-            let id = incident_id(self.shared.started, self.sequence);
-            let request = Request {
-                id,
-                reason: trip.trigger.clone(),
-                trip: Some(trip),
-                heap_snapshot: trip.heap_snapshot,
-                floor: trip.condition == "heap-limit",
-            };
-            self.incident(request);
+            self.act(trip, now);
         }
         if self.heap_limit.take().is_some() {
             self.shared.limit_seen.store(true, Ordering::Release);

@@ -21,6 +21,7 @@ const GUARD: Duration = Duration::from_secs(20);
 enum Told {
     Finding,
     Incident(Value),
+    Advice(Value),
     Error(Value),
     Snapshot(String),
 }
@@ -39,6 +40,9 @@ impl Observer for Tell {
     }
     fn investigate(&self, _on: bool) {}
     fn interrupt(&self) {}
+    fn advise_restart(&self, json: &str) {
+        let _ = self.0.send(Told::Advice(serde_json::from_str(json).unwrap()));
+    }
     fn take_heap_snapshot(&self, incident_id: &str, _way: Way) {
         let _ = self.0.send(Told::Snapshot(incident_id.to_owned()));
     }
@@ -151,6 +155,39 @@ fn a_trip_is_an_incident_on_disk_and_the_report_is_kept() {
     assert_eq!((mode(&found[0]), mode(&found[0].join("incident.json"))), (0o700, 0o600));
     recorder.stop();
     assert_eq!(json_of(&directory.path().join("mail_api/report.json"))["process"]["node"], "v20.0.0");
+}
+
+#[test]
+fn a_restart_is_advised_at_once_and_without_record_there_is_no_incident() {
+    let directory = tempfile::tempdir().unwrap();
+    let rule = |name: &str, actions: Value| {
+        json!({ "name": name, "when": { "type": "timers", "above": 10 }, "routes": [], "forMs": 0, "clearRatio": 0.8,
+            "warmUpMs": 0, "cooldownMs": 0, "maxPerHour": 10, "heapSnapshot": false, "actions": actions })
+    };
+    let rules = json!([
+        rule("counted", json!([])),
+        rule("advised", json!(["advise-restart"])),
+        rule("both", json!(["record", "heap-samples", "advise-restart"])),
+    ]);
+    let (recorder, told) = start(config(Some(directory.path()), &rules));
+
+    recorder.sender().send(timers(11));
+    let mut advice = Vec::new();
+    let incident = loop {
+        match told.recv_timeout(GUARD).unwrap() {
+            Told::Advice(one) => advice.push(one),
+            Told::Incident(incident) => break incident,
+            _ => {}
+        }
+    };
+
+    let said = |one: &Value| (one["trigger"].clone(), one["incident"].clone());
+    let advised: Vec<_> = advice.iter().map(said).collect();
+    assert_eq!(advised, [(json!("advised"), Value::Null), (json!("both"), incident["id"].clone())]);
+    assert_eq!(advice[0]["because"], "11 timers against 10 timers");
+    assert_eq!(incident["trip"]["actions"], json!(["record", "heap-samples", "advise-restart"]));
+    recorder.stop();
+    assert_eq!(incidents(directory.path()).len(), 1);
 }
 
 #[test]

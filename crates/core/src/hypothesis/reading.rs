@@ -9,6 +9,8 @@ use crate::event::Nanos;
 pub struct SystemReading {
     /// When.
     pub at: Nanos,
+    /// Resident memory, bytes.
+    pub rss: Option<u64>,
     /// Resident anonymous memory, bytes.
     pub rss_anon: Option<u64>,
     /// Swapped out, bytes.

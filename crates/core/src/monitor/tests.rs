@@ -1,8 +1,9 @@
 //! The state machine, fed with made-up events and time.
 
 use super::*;
-use crate::config::{Condition, Trigger};
 use crate::event::{Outcome, RequestRecord};
+use crate::report::Cost;
+use crate::trigger::{Action, Condition, CountLimit, Trigger, When};
 
 pub(super) fn config(triggers: Vec<Trigger>) -> Config {
     Config { max_routes: 500, window_ms: 1_000, warm_up_ms: 0, tick_ms: 250, forced_floors: false, triggers }
@@ -11,14 +12,31 @@ pub(super) fn config(triggers: Vec<Trigger>) -> Config {
 fn trigger(when: Condition) -> Trigger {
     Trigger {
         name: "t".to_owned(),
-        when,
+        when: When::One(when),
         routes: vec!["GET /slow*".to_owned()],
+        except_routes: Vec::new(),
         for_ms: 2_000,
         clear_ratio: 0.5,
         warm_up_ms: 1_000,
         cooldown_ms: 10_000,
         max_per_hour: 2,
+        max_trips: None,
         heap_snapshot: true,
+        actions: vec![Action::Record, Action::HeapSnapshot],
+    }
+}
+
+fn timers() -> Condition {
+    Condition::Timers(CountLimit { above: Some(100.0), ..CountLimit::default() })
+}
+
+fn slow() -> Condition {
+    Condition::Latency {
+        quantile: 0.95,
+        above_ms: Some(100.0),
+        times_baseline: None,
+        min_requests: 5,
+        running: true,
     }
 }
 
@@ -52,8 +70,7 @@ fn tick(timers: u32) -> Event {
 
 #[test]
 fn a_slow_route_trips_after_its_time_and_the_worst_is_named() {
-    let slow = Condition::Latency { quantile: 0.95, above_ms: 100.0, min_requests: 5 };
-    let mut monitor = Monitor::new(config(vec![trigger(slow)]), Nanos(0), 0);
+    let mut monitor = Monitor::new(config(vec![trigger(slow())]), Nanos(0), 0);
     let mut trips = Vec::new();
     for ms in (0..6_000).step_by(100) {
         request(&mut monitor, "GET /slow", ms, 200);
@@ -72,7 +89,7 @@ fn a_slow_route_trips_after_its_time_and_the_worst_is_named() {
 
 #[test]
 fn a_trigger_goes_through_its_states() {
-    let mut monitor = Monitor::new(config(vec![trigger(Condition::Timers { above: 100.0 })]), Nanos(0), 0);
+    let mut monitor = Monitor::new(config(vec![trigger(timers())]), Nanos(0), 0);
     assert_eq!(state(&monitor, 0), "warming up");
     assert!(monitor.tick(&at(1_000)).is_empty());
     assert_eq!(state(&monitor, 1_000), "armed");
@@ -100,7 +117,7 @@ fn a_trigger_goes_through_its_states() {
 
 #[test]
 fn a_break_starts_the_waiting_anew() {
-    let mut monitor = Monitor::new(config(vec![trigger(Condition::Timers { above: 100.0 })]), Nanos(0), 0);
+    let mut monitor = Monitor::new(config(vec![trigger(timers())]), Nanos(0), 0);
     for (ms, timers) in [(1_000, 150), (2_500, 99), (2_600, 150), (4_500, 150)] {
         monitor.observe(&tick(timers));
         assert!(monitor.tick(&at(ms)).is_empty(), "{ms}");
@@ -110,7 +127,7 @@ fn a_break_starts_the_waiting_anew() {
 
 #[test]
 fn the_cap_holds_back_the_third_trip_of_an_hour() {
-    let mut monitor = Monitor::new(config(vec![trigger(Condition::Timers { above: 100.0 })]), Nanos(0), 0);
+    let mut monitor = Monitor::new(config(vec![trigger(timers())]), Nanos(0), 0);
     let mut trips = 0;
     for minute in 1..=60 {
         for (seconds, timers) in [(0, 150), (2, 150), (30, 0)] {
@@ -155,8 +172,7 @@ fn heap_is_held_against_the_smaller_of_both_limits() {
 
 #[test]
 fn memory_stays_bounded_with_500_routes_and_more() {
-    let slow = Condition::Latency { quantile: 0.95, above_ms: 100.0, min_requests: 5 };
-    let mut long = trigger(slow);
+    let mut long = trigger(slow());
     long.for_ms = 10_000;
     let mut monitor = Monitor::new(config(vec![long]), Nanos(0), 0);
     for second in 0..60 {

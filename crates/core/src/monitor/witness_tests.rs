@@ -5,6 +5,7 @@ use super::*;
 use crate::attribution::Resource;
 use crate::event::{Mark, Outcome, SiteCount};
 use crate::observation::{ForcedFloor, Frame, Holder, Kind, SiteKind, Watched};
+use crate::report::Cost;
 
 struct Service {
     monitor: Monitor,

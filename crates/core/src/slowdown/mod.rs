@@ -185,6 +185,16 @@ impl Slowdowns {
         reported
     }
 
+    /// Whether there are windows enough for a trend.
+    pub fn enough(&self) -> bool {
+        self.windows >= self.least_windows
+    }
+
+    /// The doubling time of a route that is reported, ms.
+    pub fn doubling_ms(&self, route: RouteId) -> Option<f64> {
+        self.found.get(&route).filter(|found| found.seen >= 2).map(|found| found.slowdown.doubling_time_ms)
+    }
+
     /// Memory held, bytes.
     pub fn bytes(&self) -> usize {
         self.routes.iter().map(RouteHistory::bytes).sum::<usize>()

@@ -1,10 +1,33 @@
-//! Triggers: a condition each, judged at every tick, and the state machine that decides when a condition that holds
-//! becomes an incident.
+//! Triggers: the rules' format and its reading, their conditions, and the state machine that decides when a condition that
+//! holds becomes an incident. `docs/triggers.md` is the same for people.
 
+mod fields;
 mod glob;
+mod growth;
 mod machine;
+mod plain;
+mod read;
+mod reader;
+mod routes;
+mod rule;
+mod rules;
+mod said;
 mod value;
+mod verdict;
 
 pub use glob::matches;
 pub use machine::{Machine, Trip};
-pub use value::{Observed, View, observe};
+pub use plain::plain_words;
+pub use read::{Preset, Problem, read};
+pub use routes::MOST_WINDOWS;
+pub use rule::{Action, BytesLimit, Condition, CountLimit, Limit, MaxTrips, Trigger, When};
+pub use rules::Rules;
+pub use value::View;
+pub use verdict::Look;
+
+#[cfg(test)]
+mod read_tests;
+#[cfg(test)]
+mod rules_tests;
+#[cfg(test)]
+mod testing;

@@ -1,21 +1,35 @@
-//! The value that a condition compares with its threshold.
+//! What a condition of the whole process sees: one number, or why there is none.
 
-use super::matches;
-use crate::config::{Condition, Trigger};
-use crate::event::{Nanos, RouteId, TickReading};
+use super::growth::Growth;
+use super::rule::{Condition, Limit};
+use super::verdict::Look;
+use crate::attribution::Findings;
+use crate::event::{Nanos, Running, TickReading};
+use crate::hypothesis::SystemReading;
 use crate::route_table::RouteTable;
+use crate::slowdown::Slowdowns;
 use crate::window::RouteWindows;
 use crate::{Surroundings, number};
 
-/// What a condition sees.
+/// What conditions see.
 #[derive(Debug)]
 pub struct View<'a> {
     /// Names.
     pub routes: &'a RouteTable,
     /// Numbers, by route id.
     pub windows: &'a [RouteWindows],
+    /// Requests that still run, as the app thread told of them last.
+    pub running: &'a Running,
     /// The last tick of the app thread.
     pub last_tick: Option<&'a TickReading>,
+    /// The last reading of the process from outside.
+    pub system: Option<&'a SystemReading>,
+    /// The heap right after the last full collection, bytes.
+    pub floor: Option<u64>,
+    /// What leaks.
+    pub findings: &'a Findings,
+    /// What gets slower.
+    pub slowdowns: &'a Slowdowns,
     /// The outside.
     pub surroundings: &'a Surroundings,
     /// Number of the current window.
@@ -24,77 +38,69 @@ pub struct View<'a> {
     pub window_ms: u64,
 }
 
-/// A value against its threshold; without one there was not enough data.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Observed {
-    /// The value, in the threshold's unit.
-    pub value: f64,
-    /// Whose, for latency.
-    pub route: Option<RouteId>,
-}
+const NO_TICK: Look = Look::NotEnough("the event loop has not turned yet");
+const NO_READING: Look = Look::NotEnough("the process has not been read yet");
+const NO_PROC: Look = Look::Absent("this process cannot read it: it is in /proc on Linux");
 
-/// Name, threshold and unit of a condition.
-pub(crate) fn describe(condition: &Condition) -> (&'static str, f64, &'static str) {
-    match condition {
-        Condition::Latency { above_ms, .. } => ("latency", *above_ms, "ms"),
-        Condition::Heap { above_share } => ("heap", *above_share, "share"),
-        Condition::Stall { above_ms } => ("stall", *above_ms, "ms"),
-        Condition::HeapLimit => ("heap-limit", 0.0, "times reached"),
-        Condition::Listeners { above } => ("listeners", *above, "listeners"),
-        Condition::Timers { above } => ("timers", *above, "timers"),
+/// What a condition of the whole process says now. `growth` is its own, where it asks for growth.
+pub(super) fn look(condition: &Condition, growth: Option<&mut Growth>, view: &View<'_>) -> Look {
+    let (Some(limit), read) = (condition.limit(), read(condition, view)) else {
+        return Look::NotEnough("it is judged for routes");
+    };
+    match (read, limit, growth) {
+        (Err(look), ..) => look,
+        (Ok(value), Limit::Above(threshold), _) => Look::Value { value, threshold },
+        (Ok(value), Limit::Grows { by, .. }, Some(growth)) => {
+            Look::Value { value: growth.take(view.surroundings.now, value), threshold: by }
+        }
+        (Ok(_), Limit::Grows { .. }, None) => Look::NotEnough("its growth is not followed"),
     }
 }
 
-/// The value now; `None` is not enough data.
-pub fn observe(trigger: &Trigger, view: &View<'_>) -> Option<Observed> {
-    let alone = |value: f64| Some(Observed { value, route: None });
-    match &trigger.when {
-        Condition::Latency { quantile, min_requests, .. } => latency(trigger, *quantile, *min_requests, view),
+fn read(condition: &Condition, view: &View<'_>) -> Result<f64, Look> {
+    let tick = || view.last_tick.ok_or(NO_TICK);
+    let system = || view.system.ok_or(NO_READING);
+    match condition {
+        Condition::Floor(_) => {
+            view.floor.map(number).ok_or(Look::NotEnough("there was no full collection yet"))
+        }
+        Condition::Rss(_) => system()?.rss.map(number).ok_or(NO_PROC),
+        Condition::Descriptors(_) => system()?.descriptors.map(number).ok_or(NO_PROC),
+        Condition::Cgroup { .. } => {
+            let system = system()?;
+            let no_limit = Look::Absent("this process has no cgroup with a memory limit");
+            let (Some(limit), Some(usage)) = (system.memory_limit, system.memory_usage) else {
+                return Err(no_limit);
+            };
+            Ok(number(usage) / number(limit.max(1)))
+        }
         Condition::Heap { .. } => {
-            let tick = view.last_tick.filter(|tick| tick.heap_limit > 0)?;
+            let tick = view.last_tick.filter(|tick| tick.heap_limit > 0).ok_or(NO_TICK)?;
             let limit =
                 view.surroundings.memory_limit.map_or(tick.heap_limit, |cgroup| cgroup.min(tick.heap_limit));
-            alone(number(tick.heap_used) / number(limit.max(1)))
+            Ok(number(tick.heap_used) / number(limit.max(1)))
         }
         Condition::Stall { .. } => {
-            let turned = view.surroundings.last_turn.filter(|_| !view.surroundings.watcher_late)?;
-            alone(number(view.surroundings.now.since(turned)) / 1e6)
+            let late = Look::NotEnough("the watching thread itself was late");
+            let turned = view.surroundings.last_turn.ok_or(NO_TICK)?;
+            if view.surroundings.watcher_late { Err(late) } else { Ok(ms_since(view, turned)) }
         }
-        Condition::HeapLimit => alone(f64::from(u8::from(view.surroundings.heap_limit_reached))),
-        Condition::Listeners { .. } => alone(f64::from(view.last_tick?.listeners?)),
-        Condition::Timers { .. } => alone(f64::from(view.last_tick?.timers?)),
+        Condition::HeapLimit => Ok(f64::from(u8::from(view.surroundings.heap_limit_reached))),
+        Condition::Listeners(_) => {
+            tick()?.listeners.map(f64::from).ok_or(Look::Absent("listeners are not counted in this process"))
+        }
+        Condition::Timers(_) => {
+            tick()?.timers.map(f64::from).ok_or(Look::Absent("timers are not counted in this process"))
+        }
+        // Counting many is dear, so it is left out now and then.
+        Condition::Handles(_) => {
+            tick()?.handles.map(f64::from).ok_or(Look::NotEnough("handles were not counted just now"))
+        }
+        Condition::InFlight(_) => Ok(f64::from(tick()?.in_flight)),
+        _ => Err(Look::NotEnough("it is judged for routes")),
     }
 }
 
-/// The worst route's quantile over the windows that `forMs` reaches back to, and the current one.
-fn latency(trigger: &Trigger, quantile: f64, min_requests: u64, view: &View<'_>) -> Option<Observed> {
-    let from = view.window.saturating_sub(windows_for(trigger.for_ms, view.window_ms));
-    view.windows
-        .iter()
-        .enumerate()
-        .filter_map(|(index, windows)| Some((RouteId(u16::try_from(index).ok()?), windows)))
-        .filter(|(_, windows)| windows.requests >= min_requests.max(1))
-        .filter(|(route, _)| {
-            let name = view.routes.name(*route);
-            trigger.routes.is_empty() || trigger.routes.iter().any(|pattern| matches(pattern, name))
-        })
-        .filter_map(|(route, windows)| {
-            let latencies = windows.since(from);
-            let enough = latencies.count() >= min_requests.max(1);
-            latencies
-                .quantile_ms(quantile)
-                .filter(|_| enough)
-                .map(|value| Observed { value, route: Some(route) })
-        })
-        .max_by(|one, other| one.value.total_cmp(&other.value))
-}
-
-/// How many full windows a span of `for_ms` reaches back, at least one.
-pub(crate) fn windows_for(for_ms: u64, window_ms: u64) -> u64 {
-    for_ms.div_ceil(window_ms.max(1)).max(1)
-}
-
-/// Age of the process at `now`, ms.
-pub(crate) fn age_ms(started: Nanos, now: Nanos) -> u64 {
-    now.since(started) / 1_000_000
+fn ms_since(view: &View<'_>, then: Nanos) -> f64 {
+    number(view.surroundings.now.since(then)) / 1e6
 }

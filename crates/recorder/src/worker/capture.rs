@@ -61,6 +61,7 @@ impl Worker {
         };
         let whole = heap_snapshot.get("state").is_some_and(|state| state == "pending");
         let urgent = trip.is_some_and(|trip| matches!(trip.condition.as_str(), "stall" | "heap-limit"));
+        self.tell_budget(trip, (asked || floor || urgent) && shared.can_freeze.load(Ordering::Relaxed));
         let can_freeze = shared.can_freeze.load(Ordering::Relaxed);
         let shadow = self.decide_shadow(asked || floor || urgent, affordable);
         let by_shadow = shadow.get("state").is_some_and(|state| state == "pending");

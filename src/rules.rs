@@ -1,0 +1,53 @@
+//! The boundary's part of triggers: their rules, and what still runs.
+
+use crate::probe::NativeProbe;
+use leakprobe_core::event::RouteId;
+use leakprobe_core::trigger::{Preset, read};
+use napi::bindgen_prelude::Int32Array;
+use napi_derive::napi;
+use serde_json::json;
+
+/// Requests told of at most.
+const MOST: usize = 256;
+
+/// Checks and completes triggers, given as JSON; `test` takes the defaults of the preset `test`. JSON with `triggers`, or with
+/// `problems`: each its `path`, what was `expected` there, and what was `received`.
+#[napi]
+pub fn complete_triggers(triggers: String, test: bool) -> String {
+    let preset = if test { Preset::Test } else { Preset::Production };
+    let value = serde_json::from_str(&triggers).unwrap_or_default();
+    let told = match read(&value, preset) {
+        Ok(triggers) => json!({ "triggers": triggers }),
+        Err(problems) => {
+            let told = problems.iter().map(|problem| {
+                json!({ "path": problem.path, "expected": problem.expected, "received": problem.received })
+            });
+            json!({ "problems": told.collect::<Vec<_>>() })
+        }
+    };
+    told.to_string()
+}
+
+#[napi]
+impl NativeProbe {
+    /// Handles of requests in flight for `ms` or longer, the oldest first.
+    #[napi]
+    pub fn older_requests(&self, ms: f64) -> napi::Result<Vec<i32>> {
+        self.with(|running| Ok(running.app_thread.older_than(ms)))
+    }
+
+    /// Pairs of the handle and the route of requests that still run, at most 256; those that do not any more are left out.
+    #[napi]
+    pub fn still_running(&self, pairs: Int32Array) -> napi::Result<()> {
+        let pairs: &[i32] = pairs.as_ref();
+        let pair = |pair: &[i32]| match *pair {
+            [handle, route] => Some((handle, RouteId(u16::try_from(route).ok()?))),
+            _ => None,
+        };
+        let pairs = pairs.chunks_exact(2).filter_map(pair).take(MOST);
+        self.with(|running| {
+            running.app_thread.still_running(pairs);
+            Ok(())
+        })
+    }
+}
