@@ -12,6 +12,7 @@ commands:
   diff FILE FILE...       what grew from one heap snapshot to the next
   path FILE --class NAME  what keeps the objects of a class
   redact IN OUT           a heap snapshot without the contents of its strings
+  rules check FILE        whether triggers are right, and what they do
 
 options:
   --json           for machines

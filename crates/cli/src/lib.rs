@@ -19,6 +19,7 @@ mod progress;
 mod redact;
 mod render;
 mod report;
+mod rules;
 
 pub use heap_file::{Unread, Watch, analyze_file, diff_files};
 pub use progress::Tell;
@@ -50,6 +51,9 @@ pub struct Output {
 
 /// Runs a command. `tell` gets the progress, where standard error is a terminal.
 pub fn run(args: &[String], terminal: Terminal, tell: Tell<'_>) -> Output {
+    if let Some(output) = rules::run(args, terminal) {
+        return output;
+    }
     let progress = Progress::new(tell);
     match args::parse(args) {
         Ok(Command::Say(text)) => Output { stdout: text, ..Output::default() },
