@@ -38,7 +38,7 @@ test('a walk tells what is alive and what holds it', { skip, timeout: 120_000 },
 
   const listeners = holder(second, '_events: Object > tick: Array > []: function')
   assert.deepEqual([listeners.count, listeners.grown, listeners.kind], [300, 100, 'listener'])
-  assert.equal(listeners.culprit.line, 30)
+  assert.equal(listeners.culprit.line, 32)
   assert.equal(listeners.culprit.file, WALKED)
 
   const promises = second.holders.find(({ kind, path }) => kind === 'closure' && path.join().includes('never: Promise'))
@@ -59,7 +59,18 @@ test('weak references hold nothing, and values of a weak map live as long as the
   assert.equal(count('OnlyWeak'), 0)
   assert.equal(count('ByLiveKey'), 50)
   assert.equal(count('ByDeadKey'), 0)
+  assert.equal(count('InChain'), 20_000, 'each is alive because the one before is')
   assert.equal(count('Entry'), 600)
+})
+
+test('much compiled code does not make a walk fail its test', { skip, timeout: 120_000 }, async (t) => {
+  const child = endAfter(t, fork(path.join(__dirname, 'fixtures', 'optimized.js'), [makeDirectory(t)], { execArgv: ['--allow-natives-syntax'] }))
+  const [{ incident, analysis }] = await once(child, 'message')
+
+  assert.equal(incident.walk.state, 'answered', JSON.stringify(incident.walk))
+  const code = analysis.classes.find((one) => one.class === '(Code)')
+  assert.ok(code?.count > 1_400, `${code?.count} of 1 500 optimized functions`)
+  assert.ok(analysis.liveObjects > analysis.objects * 0.99 - 2_500, `${analysis.liveObjects} of ${analysis.objects}`)
 })
 
 test('a walk can be switched off', { skip, timeout: 60_000 }, async (t) => {

@@ -25,6 +25,7 @@ mod classes;
 mod code;
 mod describe;
 mod edges;
+mod ephemerons;
 mod executable;
 mod functions;
 mod heap;

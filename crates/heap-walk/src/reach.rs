@@ -6,18 +6,21 @@
 use crate::addresses::AddressSet;
 use crate::bits::Bits;
 use crate::edges::DICTIONARY_PREFIX;
+use crate::ephemerons::{Entry, Ephemerons};
 use crate::heap::{Heap, strong};
 use crate::maps::{Maps, Treatment, hash_text};
 use crate::objects::Place;
 use crate::origin::Origins;
 use crate::queue::Queue;
 use crate::reached::{Parent, ROOT, Reached};
-use crate::roots::Roots;
+use crate::roots::{Root, Roots};
 use crate::signatures::{Edge, NodeId, Signatures, Visit, mix};
 use std::collections::HashMap;
 
 /// Kinds of roots that are told apart.
 const ROOT_KINDS: i32 = 0xf0;
+/// The number of a kind of root that V8 does not have.
+const COMPILED_CODE: i32 = ROOT_KINDS - 2;
 /// A dictionary larger than this is a collection, and its keys are not told apart, bytes.
 const LARGEST_RECORD: u32 = 16 + 8 * 3 * 512;
 /// Objects of one class that refer to one another: a list, a tree, in whichever direction.
@@ -57,10 +60,18 @@ struct Walk<'h, 'a> {
     reached: Reached,
     queue: Queue,
     deferred: Queue,
-    ephemerons: Vec<(u64, NodeId, Place)>,
+    ephemerons: Ephemerons,
     stores: AddressSet,
     wanted: u64,
     most_found: usize,
+    /// Whether what is reached belongs to the node that it is reached from.
+    is_flat: bool,
+}
+
+/// Whether objects with a type of this name are compiled code, or what V8 keeps with it.
+fn is_compiled_code(name: &str) -> bool {
+    name == "InstructionStream"
+        || ["Code", "Protected", "Trusted"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// What is noted besides.
@@ -71,6 +82,8 @@ pub(crate) struct Wanted<'q> {
     pub(crate) most: usize,
     /// What is reached more than once.
     pub(crate) shared: bool,
+    /// Full collections came before, so what is there is alive.
+    pub(crate) collected: bool,
 }
 
 /// Walks everything.
@@ -97,12 +110,16 @@ pub(crate) fn reach(heap: &mut Heap<'_>, roots: Roots, wanted: Wanted<'_>) -> Re
         reached,
         queue: Queue::default(),
         deferred: Queue::default(),
-        ephemerons: Vec::new(),
+        ephemerons: Ephemerons::new(count),
         stores: AddressSet::default(),
         wanted: hash_text(wanted.class),
         most_found: wanted.most,
+        is_flat: false,
     };
     walk.run();
+    if wanted.collected {
+        walk.compiled_code();
+    }
     let own = walk.reached.parents.len() * 4 + walk.queue.peak_bytes() + walk.deferred.peak_bytes();
     walk.reached.peak = own as u64 + walk.heap.objects.bytes() + walk.reached.signatures.bytes();
     walk.reached.signatures.settle();
@@ -140,6 +157,36 @@ impl Walk<'_, '_> {
         self.visit(place, object, mark, node, &Via::OTHER, 0);
     }
 
+    /// What has been compiled, from Node.js 24 on: functions refer to it by a number in a table of V8's outside the heap. It comes
+    /// last, as a root of its own without paths; nothing of the program's hangs on it alone.
+    fn compiled_code(&mut self) {
+        let mut code = Vec::new();
+        for page in 0..self.heap.objects.pages() {
+            let mut next = self.heap.objects.first_in(page);
+            while let Some(place) = next {
+                next = self.heap.objects.after(place);
+                if self.heap.objects.number(place).is_some_and(|number| !self.reached.is_reached(number)) {
+                    let object = self.heap.objects.address(place);
+                    let name = self.heap.layout.type_name(self.heap.type_of(object));
+                    if name.is_some_and(is_compiled_code) {
+                        code.push(object);
+                    }
+                }
+            }
+        }
+        if code.is_empty() {
+            return;
+        }
+        self.reached.roots.names.insert(COMPILED_CODE, "(compiled code)".to_owned());
+        self.is_flat = true;
+        for object in code {
+            self.reached.roots.all.push(Root { kind: COMPILED_CODE, object });
+            self.root(COMPILED_CODE, object);
+            self.drain();
+        }
+        self.is_flat = false;
+    }
+
     /// Until nothing is left: the queue, then ephemerons whose keys have come to life, then metadata.
     fn drain(&mut self) {
         loop {
@@ -163,30 +210,31 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// Visits the values whose keys have come to life; whether there were any.
     fn revive(&mut self) -> bool {
         let mut progress = false;
-        for index in 0..self.ephemerons.len() {
-            let Some((table, node, place)) = self.ephemerons.get(index).copied() else { break };
-            let mut live = Vec::new();
-            let parents = &self.reached.parents;
-            self.heap.each_ephemeron(table, |heap, key, _, value| {
-                let is_live = |heap: &mut Heap<'_>, word: u64| {
-                    let place = heap.target(word)?;
-                    let number = heap.objects.number(place)?;
-                    parents.get(number.0 as usize).map(|parent| *parent != 0)
-                };
-                // A key outside this heap, in another isolate's or in none, is not for us to judge: it lives.
-                if is_live(heap, key) != Some(false) && is_live(heap, value) == Some(false) {
-                    live.push(value);
-                }
-            });
-            for value in live {
-                if let (Some(target), Some(object)) = (self.heap.target(value), strong(value)) {
-                    progress |= self.visit(target, object, place.0 + 1, node, &Via::OTHER, 0);
-                }
-            }
+        while let Some(Entry { value, table, node }) = self.ephemerons.next() {
+            let object = self.heap.objects.address(value);
+            progress |= self.visit(value, object, table.0 + 1, node, &Via::OTHER, 0);
         }
         progress
+    }
+
+    /// Looks at the entries of a weak collection. A key outside this heap, in another isolate's or in none, is not for us to judge: it
+    /// lives.
+    fn entries(&mut self, table: Place, node: NodeId) {
+        let (reached, ephemerons) = (&self.reached, &mut self.ephemerons);
+        let address = self.heap.objects.address(table);
+        self.heap.each_ephemeron(address, |heap, key, _, value| {
+            let Some(value) = heap.target(value) else { return };
+            let entry = Entry { value, table, node };
+            let waits = heap.target(key).and_then(|key| Some((key, heap.objects.number(key)?)));
+            match waits.filter(|(_, number)| !reached.is_reached(*number)) {
+                Some((key, number)) => ephemerons.wait(key, number, entry),
+                None => ephemerons.ripe(entry),
+            }
+        });
+        self.reached.tables.push(table);
     }
 
     /// Visits everything that hangs on an object.
@@ -196,8 +244,7 @@ impl Walk<'_, '_> {
         let Some(info) = self.reached.maps.get(map) else { return };
         let (treatment, instance_type, identity) = (info.treatment, info.instance_type, info.identity);
         if treatment == Treatment::Ephemerons {
-            self.ephemerons.push((object, node, place));
-            self.reached.tables.push(place);
+            self.entries(place, node);
         }
         let owner = if treatment == Treatment::PropertyArray { self.owner(place) } else { None };
         if treatment == Treatment::Function || treatment == Treatment::Context {
@@ -268,6 +315,7 @@ impl Walk<'_, '_> {
                 return false;
             }
         }
+        self.ephemerons.reached(place, number);
         let map = self.reached.maps.of(self.heap, object);
         let Some(info) = self.reached.maps.get(map) else { return false };
         let (kind, instance_type, is_receiver) = (info.treatment, info.instance_type, info.is_receiver);
@@ -282,7 +330,7 @@ impl Walk<'_, '_> {
             self.reached.found.push(place);
         }
 
-        let child = if is_store(via.treatment, offset, kind) {
+        let child = if self.is_flat || is_store(via.treatment, offset, kind) {
             node
         } else if kind == Treatment::Metadata || (!is_receiver && self.is_code(node, kind)) {
             let visit = Visit { edge: Edge::Entry, identity: class, is_metadata: true, place };

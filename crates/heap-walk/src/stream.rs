@@ -117,7 +117,7 @@ mod tests {
         }
         stream.push(7, &[0, u32::MAX >> 1, 7]);
 
-        assert!(stream.blocks.len() > 2 && stream.bytes() < 5 << 20);
+        assert!(stream.blocks.len() > 2 && stream.bytes() < 8 << 20);
         let mut reader = Reader::new(&stream);
         for (from, row) in (1..).zip(&rows) {
             assert_eq!(&reader.node(from).collect::<Vec<_>>(), row);

@@ -50,8 +50,12 @@ impl Walker {
         let roots = unsafe { Roots::collect(&self.functions, heap.address) };
         let enumerate_ms = cpu_ms() - began;
         let began = cpu_ms();
-        let wanted =
-            Wanted { class: &question.watched_class, most: question.watched, shared: question.retainers > 0 };
+        let wanted = Wanted {
+            class: &question.watched_class,
+            most: question.watched,
+            shared: question.retainers > 0,
+            collected: question.collected,
+        };
         let mut reached = reach(&mut heap, roots, wanted);
         let reach_ms = cpu_ms() - began;
         let began = cpu_ms();
