@@ -59,6 +59,22 @@ export interface Gathering {
   retainingPath: string[]
 }
 
+/** Requests of one route that ended and are kept alike. */
+export interface WatchedRequests {
+  count: number
+  /** Their route, as their tag says it; absent in a redacted heap snapshot. */
+  route?: string
+  kind: Gathering['kind']
+  /** The npm package whose code keeps them. */
+  package?: string
+  file?: string
+  line?: number
+  function?: string
+  /** V8's id of one of them, which DevTools shows as `@id`. */
+  id: number
+  retainingPath: string[]
+}
+
 /** `leakprobe.heap-analysis/1`. */
 export interface HeapSnapshotAnalysis {
   schema: 'leakprobe.heap-analysis/1'
@@ -69,8 +85,8 @@ export interface HeapSnapshotAnalysis {
   /** Whose code the bytes hang on. */
   owners: Array<{ package?: string, file: string, count: number, bytes: number }>
   classes: Array<{ name: string, count: number, selfBytes: number, retainedBytes: number }>
-  /** Requests that leakprobe watched, that ended and are still kept, by retaining path. */
-  watched: Array<{ count: number, kind: Gathering['kind'], retainingPath: string[] }>
+  /** Requests that leakprobe watched, that ended and are still kept, by route and retaining path. */
+  watched: WatchedRequests[]
   census: {
     listeners: Array<{ emitter: string, event: string, count: number, function: string, place?: string, id: number }>
     timers: Array<{ function: string, place?: string, count: number }>
@@ -81,6 +97,8 @@ export interface HeapSnapshotAnalysis {
     /** The beginning of each string that is there several times. */
     strings: Array<{ text: string, count: number, wasted: number }>
     realms: number
+    /** Objects that V8 says are detached: in Chrome nodes of a document that are in no page any more, in Node handles whose end is near. */
+    detached: number
     arrayBufferBytes: number
   }
 }

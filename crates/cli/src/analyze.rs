@@ -3,11 +3,13 @@
 use crate::heap_file::{self, Unread};
 use crate::progress::Progress;
 use crate::render::{Paint, bytes, clean, shorten, table};
-use crate::{Terminal, Unreadable};
+use crate::{Terminal, Unreadable, tagged};
 use leakprobe_heap_snapshot::{Analysis, Gathering, Totals, analyze};
 use std::fmt::Write;
 use std::path::Path;
 
+/// Fewer listeners of one event are what every program has: Node itself warns of more than ten.
+const LISTENERS: u64 = 10;
 /// Columns that the other cells of the widest table take.
 const BESIDE: u16 = 46;
 
@@ -61,6 +63,10 @@ fn text(name: &str, analysis: &Analysis, terminal: Terminal) -> String {
     for shape in &analysis.shapes {
         let _ = writeln!(text, "{} {}", paint.red("!"), clean(&shape.because));
     }
+    if !analysis.watched.is_empty() {
+        section(&mut text, &paint, "requests that ended and are still kept");
+        text.push_str(&tagged::text(&analysis.watched, terminal));
+    }
     section(&mut text, &paint, "where objects gather");
     text.push_str(&gatherings(&analysis.gathering, terminal, &paint));
     tables(&mut text, analysis, width, &paint);
@@ -94,7 +100,8 @@ fn tables(text: &mut String, analysis: &Analysis, width: usize, paint: &Paint) {
     });
     list(text, paint, &["class", "objects", "bytes", "retained"], classes);
     let census = &analysis.census;
-    let listeners = census.listeners.iter().map(|row| {
+    let many = census.listeners.iter().filter(|row| row.count >= LISTENERS);
+    let listeners = many.map(|row| {
         let name = format!("{} `{}`  {}", row.emitter, row.event, code(&row.function, &row.place));
         vec![shorten(&clean(&name), width), grouped(row.count)]
     });

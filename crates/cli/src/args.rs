@@ -17,7 +17,8 @@ pub(crate) enum Command {
     Analyze { file: PathBuf, json: bool, rows: usize, output: Option<PathBuf> },
     Diff { files: Vec<PathBuf>, json: bool, rows: usize },
     Path { file: PathBuf, json: bool, rows: usize, to: Target },
-    Redact { from: PathBuf, to: PathBuf, numbers: bool },
+    Tagged { file: PathBuf, json: bool, rows: usize, route: Option<String> },
+    Redact { from: PathBuf, to: PathBuf, json: bool, numbers: bool },
 }
 
 /// What a path is asked to.
@@ -25,10 +26,10 @@ pub(crate) enum Command {
 pub(crate) enum Target {
     Class(String),
     Id(u64),
-    Watched,
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that stands alone")]
 struct Words {
     plain: Vec<String>,
     json: bool,
@@ -37,6 +38,8 @@ struct Words {
     rows: Option<usize>,
     output: Option<PathBuf>,
     to: Option<Target>,
+    tag: bool,
+    route: Option<String>,
 }
 
 /// The command, or what is wrong with the arguments.
@@ -56,7 +59,8 @@ pub(crate) fn parse(args: &[String]) -> Result<Command, String> {
             "--output" => found.output = Some(PathBuf::from(value()?)),
             "--class" => found.to = Some(Target::Class(value()?)),
             "--id" => found.to = Some(Target::Id(whole("--id", value()?.trim_start_matches('@'))?)),
-            "--watched" => found.to = Some(Target::Watched),
+            "--tag" => found.tag = true,
+            "--route" => found.route = Some(value()?),
             option if option.starts_with("--") || (option.starts_with('-') && option.len() > 1) => {
                 return Err(format!("unknown option {option}; see --help"));
             }
@@ -71,7 +75,7 @@ fn whole<T: std::str::FromStr>(option: &str, value: &str) -> Result<T, String> {
 }
 
 fn command(found: Words) -> Result<Command, String> {
-    let Words { plain: words, json, help, numbers, rows, output, to } = found;
+    let Words { plain: words, json, help, numbers, rows, output, to, tag, route } = found;
     let name = words.first().map(String::as_str);
     if help {
         return Ok(Command::Say(help::text(name).to_owned()));
@@ -83,11 +87,15 @@ fn command(found: Words) -> Result<Command, String> {
         (Some("incidents"), [directory]) => Ok(Command::Incidents { directory: directory.clone(), json }),
         (Some("analyze"), [file]) => Ok(Command::Analyze { file: file.clone(), json, rows, output }),
         (Some("diff"), [_, _, ..]) => Ok(Command::Diff { files: paths, json, rows }),
-        (Some("path"), [file]) => match to {
-            Some(to) => Ok(Command::Path { file: file.clone(), json, rows, to }),
-            None => Err("path wants --class NAME, --id N or --watched; see leakprobe path --help".to_owned()),
+        (Some("path"), [file]) => match (to, tag, route) {
+            (None, true, route) => Ok(Command::Tagged { file: file.clone(), json, rows, route }),
+            (Some(to), false, None) => Ok(Command::Path { file: file.clone(), json, rows, to }),
+            (_, _, Some(_)) => Err("--route goes with --tag; see leakprobe path --help".to_owned()),
+            _ => Err("path wants one of --class NAME, --id N, --tag; see leakprobe path --help".to_owned()),
         },
-        (Some("redact"), [from, to]) => Ok(Command::Redact { from: from.clone(), to: to.clone(), numbers }),
+        (Some("redact"), [from, to]) => {
+            Ok(Command::Redact { from: from.clone(), to: to.clone(), json, numbers })
+        }
         (Some(name @ ("report" | "incidents")), rest) => {
             Err(format!("{name} takes one directory, received {}; see leakprobe {name} --help", rest.len()))
         }
@@ -126,18 +134,23 @@ mod tests {
             ),
             ("diff f g --rows 3", Command::Diff { files: vec![file(), "g".into()], json: false, rows: 3 }),
             ("path f --id @17", Command::Path { file: file(), json: false, rows: ROWS, to: Target::Id(17) }),
+            ("path f --tag", Command::Tagged { file: file(), json: false, rows: ROWS, route: None }),
             (
-                "path f --watched",
-                Command::Path { file: file(), json: false, rows: ROWS, to: Target::Watched },
+                "path f --route GET --tag",
+                Command::Tagged { file: file(), json: false, rows: ROWS, route: Some("GET".to_owned()) },
             ),
-            ("redact f g --numbers", Command::Redact { from: file(), to: "g".into(), numbers: true }),
+            (
+                "redact f g --numbers",
+                Command::Redact { from: file(), to: "g".into(), json: false, numbers: true },
+            ),
         ] {
             assert_eq!(parsed(line), Ok(expected), "{line}");
         }
         for name in ["report", "incidents", "analyze", "diff", "path", "redact"] {
             let Ok(Command::Say(text)) = parsed(&format!("{name} --help")) else { panic!("{name}") };
             assert!(
-                text.starts_with(&format!("usage: leakprobe {name}")) && text.contains("example"),
+                text.starts_with(&format!("usage: leakprobe {name}"))
+                    && ["example", "--json", "exit codes: 0 done"].iter().all(|part| text.contains(part)),
                 "{text}"
             );
         }
@@ -153,7 +166,12 @@ mod tests {
             ("report d --yaml", "unknown option --yaml; see --help"),
             ("--json", "a command is missing; see --help"),
             ("diff a", "diff takes two files or more, received 1; see leakprobe diff --help"),
-            ("path a", "path wants --class NAME, --id N or --watched; see leakprobe path --help"),
+            ("path a", "path wants one of --class NAME, --id N, --tag; see leakprobe path --help"),
+            (
+                "path a --id 7 --tag",
+                "path wants one of --class NAME, --id N, --tag; see leakprobe path --help",
+            ),
+            ("path a --id 7 --route x", "--route goes with --tag; see leakprobe path --help"),
             ("path a --id x", "--id: expected a whole number, received x"),
             ("analyze a --rows", "--rows wants a value; see --help"),
         ] {

@@ -37,14 +37,19 @@ examples:
   npx leakprobe report .leakprobe
   npx leakprobe report .leakprobe/mail-api/incidents/20260102T030405.678Z-slow-route-1f3a22
   npx leakprobe report .leakprobe --json | jq '.leaks[].route'
+
+exit codes: 0 done, 1 no report there or unreadable, 2 wrong usage
 ";
 const INCIDENTS: &str = "\
 usage: leakprobe incidents DIR [--json]
 
-DIR is the directory of the probe or one service's folder in it.
+DIR is the directory of the probe or one service's folder in it. --json gives an array of what each incident.json says.
 
-example:
+examples:
   npx leakprobe incidents .leakprobe
+  npx leakprobe incidents .leakprobe --json | jq '.[-1].directory'
+
+exit codes: 0 done, also when there are none, 1 no such directory or unreadable, 2 wrong usage
 ";
 const ANALYZE: &str = "\
 usage: leakprobe analyze FILE [--rows N] [--json] [--output OUT]
@@ -82,25 +87,27 @@ examples:
 exit codes: 0 done, 1 unreadable or damaged, 2 wrong usage
 ";
 const PATH: &str = "\
-usage: leakprobe path FILE (--class NAME | --id N | --watched) [--rows N] [--json]
+usage: leakprobe path FILE (--class NAME | --id N | --tag [--route ROUTE]) [--rows N] [--json]
 
 Prints the retaining paths of objects, those that are alike once with their number.
 
 options:
   --class NAME  objects of this class, functions of this name
   --id N        the object with V8's id, which DevTools shows as @N
-  --watched     requests that leakprobe watches: they have ended, and something still keeps them
+  --tag         requests that leakprobe watched and tagged: they have ended, and something still keeps them
+  --route ROUTE of these, those of one route, as the report names it
   --rows N      paths (10; with --json 50)
 
 examples:
   npx leakprobe path heap.heapsnapshot.gz --class IncomingMessage
   npx leakprobe path heap.heapsnapshot.gz --id @48211
-  npx leakprobe path incidents/20260102T030405.678Z-leak-1f3a22/heap.heapsnapshot.gz --watched
+  npx leakprobe path incidents/20260102T030405.678Z-leak-1f3a22/heap.heapsnapshot.gz --tag
+  npx leakprobe path heap.heapsnapshot.gz --tag --route 'GET /mails/:customer'
 
 exit codes: 0 done, 1 no such object, or the file is unreadable or damaged, 2 wrong usage
 ";
 const REDACT: &str = "\
-usage: leakprobe redact IN OUT [--numbers]
+usage: leakprobe redact IN OUT [--numbers] [--json]
 
 Writes IN to OUT without the contents of its strings: of each, its length and what it looked like stay. Names of
 classes, functions, properties, variables and files stay, so that DevTools and `leakprobe analyze` say the same of
@@ -108,6 +115,7 @@ both. OUT is compressed when its name ends with .gz or .zst. An existing OUT is 
 
 options:
   --numbers  numbers too
+  --json     as leakprobe.redaction/1: how many strings there are, and how many lost their content
 
 example:
   npx leakprobe redact heap.heapsnapshot.gz for-the-maintainer.heapsnapshot.zst

@@ -20,11 +20,13 @@ mod redact;
 mod render;
 mod report;
 mod rules;
+mod tagged;
 
 pub use heap_file::{Unread, Watch, analyze_file, diff_files};
 pub use progress::Tell;
 
 use args::Command;
+use leakprobe_heap_snapshot::Redaction;
 use progress::Progress;
 use std::fmt;
 use std::path::Path;
@@ -67,7 +69,12 @@ pub fn run(args: &[String], terminal: Terminal, tell: Tell<'_>) -> Output {
         Ok(Command::Path { file, json, rows, to }) => {
             answer(path::run(&file, json, rows, &to, terminal, progress))
         }
-        Ok(Command::Redact { from, to, numbers }) => answer(redact::run(&from, &to, numbers, progress)),
+        Ok(Command::Tagged { file, json, rows, route }) => {
+            answer(tagged::run(&file, json, rows, route.as_deref(), terminal, progress))
+        }
+        Ok(Command::Redact { from, to, json, numbers }) => {
+            answer(redact::run(&from, &to, json, Redaction { numbers }, progress))
+        }
         Err(wrong) => Output { code: 2, stderr: format!("leakprobe: {wrong}\n"), ..Output::default() },
     }
 }

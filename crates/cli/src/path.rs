@@ -6,9 +6,7 @@ use crate::heap_file;
 use crate::progress::Progress;
 use crate::render::{Paint, clean};
 use crate::{Terminal, Unreadable};
-use leakprobe_heap_snapshot::{
-    Graph, NodeIndex, NodeKind, PathStep, Paths, Step, classify, path, watched_requests, words,
-};
+use leakprobe_heap_snapshot::{Graph, NodeIndex, NodeKind, PathStep, Paths, Step, classify, path, words};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -47,7 +45,6 @@ pub(crate) fn run(
         return Err(Unreadable(match to {
             Target::Class(name) => format!("no object of class {name} in {}", file.display()),
             Target::Id(id) => format!("no object with the id {id} in {}", file.display()),
-            Target::Watched => format!("no watched request is kept in {}", file.display()),
         }));
     }
     let kept = kept(&graph, &nodes, rows);
@@ -78,7 +75,6 @@ pub(crate) fn run(
 fn nodes(graph: &Graph, to: &Target) -> Vec<NodeIndex> {
     match to {
         Target::Id(id) => graph.find_id(*id).into_iter().collect(),
-        Target::Watched => watched_requests(graph),
         Target::Class(name) => {
             let Some(id) = graph.strings().find(name) else { return Vec::new() };
             let named = |node: &NodeIndex| {

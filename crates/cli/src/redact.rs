@@ -5,10 +5,13 @@ use crate::analyze::grouped;
 use crate::heap_file::HeapFile;
 use crate::progress::Progress;
 use leakprobe_heap_snapshot::{ReadError, Redacted, Redaction, redact};
+use serde_json::json;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+/// The form of the answer.
+const SCHEMA: &str = "leakprobe.redaction/1";
 /// Bytes written at a time.
 const BLOCK: usize = 1 << 20;
 /// zstd's level that is quick enough to keep up with the reading.
@@ -17,13 +20,14 @@ const LEVEL: i32 = 3;
 pub(crate) fn run(
     from: &Path,
     to: &Path,
-    numbers: bool,
+    json: bool,
+    redaction: Redaction,
     mut progress: Progress<'_>,
 ) -> Result<String, Unreadable> {
     let mut file =
         HeapFile::open(from).map_err(|error| Unreadable(format!("{}: {error}", from.display())))?;
     let temporary = temporary(to);
-    let result = write(&mut file, from, &temporary, to, Redaction { numbers }, &mut progress);
+    let result = write(&mut file, from, &temporary, to, redaction, &mut progress);
     progress.done();
     let told = match result {
         Ok(told) => told,
@@ -37,6 +41,13 @@ pub(crate) fn run(
         let _ = std::fs::remove_file(&temporary);
         Unreadable(format!("{}: {error}", to.display()))
     })?;
+    if json {
+        let told = json!({
+            "schema": SCHEMA, "file": to, "strings": told.strings, "redacted": told.redacted,
+            "numbers": redaction.numbers,
+        });
+        return Ok(format!("{told}\n"));
+    }
     Ok(format!(
         "{}: {} of {} strings have lost their content\n",
         to.display(),

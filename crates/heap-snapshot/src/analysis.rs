@@ -140,7 +140,7 @@ pub struct Analysis {
     pub owners: Vec<Owner>,
     /// Classes by what they retain.
     pub classes: Vec<ClassLine>,
-    /// Requests that ended and are still kept, by retaining path.
+    /// Requests that ended and are still kept, by route and retaining path.
     pub watched: Vec<Watched>,
     /// Listeners, timers, promises, functions, strings.
     pub census: Census,

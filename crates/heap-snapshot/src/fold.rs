@@ -113,7 +113,10 @@ pub fn words(graph: &Graph, steps: &[PathStep]) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let last = steps.len().saturating_sub(1);
     let mut in_table = false;
-    for (index, step) in steps.iter().enumerate() {
+    // How Node comes to a module says nothing; the last one on the way is where a person begins to look.
+    let is_module = |step: &PathStep| step.class == "Module" && step.place.is_some();
+    let from = steps.iter().take(last).rposition(is_module).unwrap_or(0);
+    for (index, step) in steps.iter().enumerate().skip(from) {
         let kind = graph.kind(step.edge.to);
         let hidden = matches!(
             kind,
@@ -283,6 +286,26 @@ mod tests {
         assert_eq!(words(&graph, &steps).join(" → "), expected);
         let plain: Vec<Step<'_>> = steps.iter().map(PathStep::as_step).collect();
         assert_eq!(classify(&plain, None).kind, LeakKind::Collection);
+    }
+
+    #[test]
+    fn a_path_begins_at_the_last_module() {
+        let mut heap = SnapshotBuilder::new();
+        let mut last = heap.root();
+        for file in ["/srv/app/main.js", "/srv/node_modules/cache/index.js"] {
+            let module = heap.node("object", "Module", 80);
+            let filename = heap.node("string", file, 32);
+            heap.edge(last, EdgeKind::Property, "child", module);
+            heap.edge(module, EdgeKind::Property, "filename", filename);
+            last = module;
+        }
+        let exports = heap.node("object", "Cache", 24);
+        heap.edge(last, EdgeKind::Property, "exports", exports);
+        let graph = heap.graph();
+
+        let steps = path(&graph, &Paths::new(&graph), exports);
+
+        assert_eq!(words(&graph, &steps).join(" → "), "module cache/index.js → .exports → Cache");
     }
 
     #[test]

@@ -20,6 +20,8 @@ const EXPLAINS: f64 = 0.3;
 const PART_OF_EACH: i64 = 4;
 /// Share of the heap from which on what only Node's own code holds is shown.
 const OWN_SHARE: f64 = 0.05;
+/// V8's name for it.
+const REACTION: &[u8] = b"system / PromiseReaction";
 /// Steps of a path that are looked at; of a longer one its beginning and its end.
 const LONGEST: usize = 400;
 
@@ -199,12 +201,14 @@ fn share(part: u64, all: u64) -> f64 {
     if all == 0 { 0.0 } else { part as f64 / all as f64 }
 }
 
-/// V8's own objects come and go with compilation; nobody can do anything about them.
+/// V8's own objects come and go with compilation, and nobody can do anything about them; but what waits for a promise is there
+/// because a program asked for it.
 fn may_gather(graph: &Graph, node: crate::NodeIndex) -> bool {
-    !matches!(
-        graph.kind(node),
-        NodeKind::Code | NodeKind::Hidden | NodeKind::ObjectShape | NodeKind::Synthetic | NodeKind::Other
-    )
+    match graph.kind(node) {
+        NodeKind::Code | NodeKind::Hidden => graph.strings().bytes(graph.name_id(node)) == REACTION,
+        NodeKind::ObjectShape | NodeKind::Synthetic | NodeKind::Other => false,
+        _ => true,
+    }
 }
 
 fn row(
@@ -257,7 +261,8 @@ fn steps_up(key: u64, now: u64, before: &[Footprint]) -> u32 {
 /// Of a listener, timer or closure, the code of what is kept says most; of a collection, the code that owns it.
 fn culprit(graph: &Graph, steps: &[PathStep], kind: LeakKind, example: crate::NodeIndex) -> Option<Place> {
     let outside = |place: &Place| !place.is_internal();
-    let owner = || steps.iter().rev().skip(1).filter_map(|step| step.place.clone()).find(outside);
+    // What hangs on a variable of Node's own code is Node's, though a program's module may lead there.
+    let owner = || steps.iter().rev().skip(1).find_map(|step| step.place.clone()).filter(outside);
     let kept = || kept_code(graph, example).filter(outside);
     match kind {
         LeakKind::Collection => owner().or_else(kept),
@@ -269,7 +274,8 @@ fn culprit(graph: &Graph, steps: &[PathStep], kind: LeakKind, example: crate::No
 fn kept_code(graph: &Graph, node: crate::NodeIndex) -> Option<Place> {
     let callback = ["_onTimeout", "listener", "callback"].iter().find_map(|name| graph.follow(node, name));
     let candidates = [Some(node), callback, crate::script::constructor(graph, node)];
-    candidates.into_iter().flatten().find_map(|node| crate::script::place(graph, node))
+    let places = candidates.into_iter().flatten();
+    places.map(|node| crate::script::unbound(graph, node)).find_map(|node| crate::script::place(graph, node))
 }
 
 fn bounded(mut steps: Vec<PathStep>) -> Vec<PathStep> {

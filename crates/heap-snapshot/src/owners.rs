@@ -1,6 +1,6 @@
 //! Whose code a heap's bytes hang on: the nearest function or module on the way to them that is not Node's own.
 
-use crate::script::{self, Place};
+use crate::script;
 use crate::{Graph, Profile};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -27,8 +27,10 @@ pub fn owners(graph: &Graph, profile: &Profile, most: usize) -> Vec<Owner> {
     let mut known: HashMap<String, usize> = HashMap::new();
     let mut owner_of = vec![NODE; profile.entries().len()];
     for (at, entry) in profile.entries().iter().enumerate() {
-        let own = script::place(graph, entry.example).filter(|place: &Place| !place.is_internal() && at > 0);
+        let own = script::place(graph, entry.example).filter(|_| at > 0);
         let owner = match own {
+            // What hangs on Node's own code is Node's, though a module may lead there.
+            Some(place) if place.is_internal() => NODE,
             Some(place) => *known.entry(place.file.clone()).or_insert_with(|| {
                 files.push((place.file, 0, 0));
                 files.len() - 1

@@ -4,8 +4,11 @@
 //! began, so that the entries of a cache, the links of a list and the listeners of an event are one entry with a count. A
 //! path's key comes from texts only: it is the same in every heap snapshot of a program, where V8's ids are not.
 //!
+//! Code that there is once has a key of its own, whatever leads to it: see [`crate::fixed_points`].
+//!
 //! **Invariant:** an entry's parent stands before it; entry 0 is the root's.
 
+use crate::fixed_points::FixedPoints;
 use crate::fold::{is_key, is_text};
 use crate::names::{NameClass, Names};
 use crate::script;
@@ -53,6 +56,8 @@ impl Profile {
             graph,
             names: Names::new(graph),
             scripts: HashMap::new(),
+            fixed: FixedPoints::new(graph),
+            files: vec![0],
             children: HashMap::default(),
             profile: Self { entries: Vec::new(), crowded: 0 },
         };
@@ -105,6 +110,9 @@ struct Builder<'a> {
     names: Names,
     /// Hash of the file of a function's shared part.
     scripts: HashMap<NodeIndex, u64>,
+    fixed: FixedPoints,
+    /// By entry: hash of the file of the nearest function or module, 0 for none.
+    files: Vec<u64>,
     children: HashMap<(u32, u64), u32, BuildHasherDefault<Mixed>>,
     profile: Profile,
 }
@@ -112,8 +120,14 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn place(&mut self, above: u32, from: NodeIndex, edge: &Edge) -> u32 {
         let kind = self.graph.kind(edge.to);
-        let label = self.label(from, edge, kind);
-        let at = self.repeated(above, label, kind).unwrap_or_else(|| self.child(above, label));
+        let file = self.file(edge.to, kind);
+        let around = if file == 0 { self.files.get(above as usize).copied().unwrap_or(0) } else { file };
+        let at = if let Some(label) = self.fixed.label(self.graph, from, edge, around) {
+            self.child(0, label, around)
+        } else {
+            let label = mix(self.label(from, edge, kind), file);
+            self.repeated(above, label, kind).unwrap_or_else(|| self.child(above, label, around))
+        };
         let size = self.graph.self_size(edge.to);
         if let Some(entry) = self.profile.entries.get_mut(at as usize) {
             entry.count += 1;
@@ -125,7 +139,7 @@ impl Builder<'_> {
         at
     }
 
-    fn child(&mut self, above: u32, label: u64) -> u32 {
+    fn child(&mut self, above: u32, label: u64, around: u64) -> u32 {
         let next = u32::try_from(self.profile.entries.len()).unwrap_or(u32::MAX);
         if let Some(known) = self.children.get(&(above, label)) {
             return *known;
@@ -136,6 +150,7 @@ impl Builder<'_> {
         }
         self.children.insert((above, label), next);
         let key = self.profile.entries.get(above as usize).map_or(0, |entry| mix(entry.key, label));
+        self.files.push(around);
         self.profile.entries.push(Entry {
             parent: above,
             key,
@@ -153,7 +168,12 @@ impl Builder<'_> {
     fn repeated(&self, above: u32, label: u64, kind: NodeKind) -> Option<u32> {
         if !matches!(
             kind,
-            NodeKind::Object | NodeKind::Closure | NodeKind::Native | NodeKind::ConcatenatedString
+            NodeKind::Object
+                | NodeKind::Closure
+                | NodeKind::Native
+                | NodeKind::ConcatenatedString
+                | NodeKind::Hidden
+                | NodeKind::Code
         ) {
             return None;
         }
@@ -174,7 +194,7 @@ impl Builder<'_> {
         None
     }
 
-    fn label(&mut self, from: NodeIndex, edge: &Edge, kind: NodeKind) -> u64 {
+    fn label(&self, from: NodeIndex, edge: &Edge, kind: NodeKind) -> u64 {
         let name = match edge.name {
             EdgeName::Number(_) => 1,
             EdgeName::Text(id) => match self.names.class(id) {
@@ -186,8 +206,7 @@ impl Builder<'_> {
         };
         let class =
             if is_text(kind) { 0 } else { text(self.graph.strings().bytes(self.graph.name_id(edge.to))) };
-        let file = self.file(edge.to, kind);
-        mix(mix(mix(edge.kind as u64 + 1, name), mix(kind as u64 + 1, class)), file)
+        mix(mix(edge.kind as u64 + 1, name), mix(kind as u64 + 1, class))
     }
 
     /// The script of a function and the file of a module are part of what they are.
@@ -198,7 +217,8 @@ impl Builder<'_> {
                 if let Some(known) = self.scripts.get(&shared) {
                     return *known;
                 }
-                let file = script::place(self.graph, node).map_or(0, |place| text(place.file.as_bytes()));
+                let place = script::place(self.graph, node).filter(|place| !place.is_internal());
+                let file = place.map_or(0, |place| text(place.file.as_bytes()));
                 self.scripts.insert(shared, file);
                 file
             }
@@ -220,14 +240,14 @@ fn one_way(kind: EdgeKind, name: &[u8]) -> &[u8] {
 }
 
 /// Two hashes into one (the finisher of `SplitMix64`, Steele, Lea and Flood, 2014).
-fn mix(one: u64, other: u64) -> u64 {
+pub(crate) fn mix(one: u64, other: u64) -> u64 {
     let mut value = one.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ other;
     value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     value ^ (value >> 31)
 }
 
-fn text(bytes: &[u8]) -> u64 {
+pub(crate) fn text(bytes: &[u8]) -> u64 {
     bytes.chunks(8).fold(bytes.len() as u64 + 16, |hash, chunk| {
         let word = chunk.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte));
         mix(hash, word)
@@ -284,6 +304,62 @@ mod tests {
         assert_eq!((counts(&short), counts(&long)), (vec![1, 1, 3, 3], vec![1, 1, 50, 50]));
         assert!(short.iter().zip(&long).all(|(one, other)| one.0 == other.0), "the same keys");
         assert_eq!(long[1].2, 16 + 50 * 32);
+    }
+
+    /// A module's function, one of its variables in a Map, and a way to the function that is there at some moments only.
+    fn module(sooner: bool) -> Graph {
+        let mut heap = SnapshotBuilder::new();
+        let far = heap.node("object", "Far", 8);
+        let render = heap.function("render", "/app/render.js", 7);
+        let context = heap.node("object", "system / Context", 32);
+        let around = heap.node("object", "system / NativeContext", 32);
+        let cache = heap.node("object", "Map", 32);
+        heap.edge(heap.root(), EdgeKind::Property, "far", far).edge(
+            far,
+            EdgeKind::Property,
+            "render",
+            render,
+        );
+        heap.edge(render, EdgeKind::Internal, "context", context);
+        heap.edge(context, EdgeKind::Internal, "previous", around).edge(
+            context,
+            EdgeKind::Context,
+            "cache",
+            cache,
+        );
+        for index in ["1", "2", "3"] {
+            let entry = heap.node("object", "Entry", 48);
+            heap.edge(cache, EdgeKind::Internal, index, entry);
+        }
+        if sooner {
+            heap.edge(heap.root(), EdgeKind::Element, "1", render);
+        }
+        heap.graph()
+    }
+
+    #[test]
+    fn what_waits_for_a_promise_is_one_entry_however_v8_calls_its_kind() {
+        for kind in ["object", "hidden", "code"] {
+            let mut heap = SnapshotBuilder::new();
+            let promise = heap.node("object", "Promise", 32);
+            heap.edge(heap.root(), EdgeKind::Property, "shutdown", promise);
+            let (mut last, mut name) = (promise, "reactions_or_result");
+            for _ in 0..100 {
+                let reaction = heap.node(kind, "system / PromiseReaction", 40);
+                heap.edge(last, EdgeKind::Internal, name, reaction);
+                (last, name) = (reaction, "next");
+            }
+            assert_eq!(keys(&heap.graph()).iter().map(|(_, count, _)| *count).max(), Some(99), "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_hangs_on_a_module_s_code_has_the_same_key_whatever_leads_to_the_code() {
+        let entries = |graph: &Graph| {
+            let profile = Profile::new(graph, &Paths::new(graph));
+            profile.entries().iter().find(|entry| entry.count == 3).map(|entry| entry.key).unwrap()
+        };
+        assert_eq!(entries(&module(false)), entries(&module(true)));
     }
 
     #[test]

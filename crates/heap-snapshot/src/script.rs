@@ -65,6 +65,13 @@ fn function(graph: &Graph, closure: NodeIndex, shared: NodeIndex) -> Option<Plac
     known.then(|| Place { file, line, function: graph.name(closure).into_owned() })
 }
 
+/// The function behind one that `bind()` returned, which has no code of its own; itself for all others.
+pub(crate) fn unbound(graph: &Graph, function: NodeIndex) -> NodeIndex {
+    let bound =
+        graph.follow(function, "bound_function").filter(|_| graph.kind(function) == NodeKind::Closure);
+    bound.unwrap_or(function)
+}
+
 /// The constructor of an object's class, where V8's file leads to it.
 pub fn constructor(graph: &Graph, object: NodeIndex) -> Option<NodeIndex> {
     let prototype = graph.follow(object, "__proto__")?;

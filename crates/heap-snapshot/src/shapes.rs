@@ -40,8 +40,9 @@ pub(crate) fn shapes(
     let mut found = Vec::new();
     let mut push = |shape, because, count, bytes| found.push(Shape { shape, because, count, bytes });
     for row in watched {
+        let of = row.route.as_ref().map(|route| format!(" of {route}")).unwrap_or_default();
         let because = format!(
-            "{} watched requests have ended and are kept: {}",
+            "{} watched requests{of} have ended and are kept: {}",
             row.count,
             row.retaining_path.join(" → ")
         );
