@@ -134,7 +134,7 @@ export interface Options {
   maxFreezePauseMsPerHour?: number
   /**
    * Each captured heap snapshot is analysed by a process of its own with the lowest priority, where memory allows; its result is
-   * `heap.analysis.json` in the incident's directory. Default true.
+   * `heapSnapshot` in the incident's `analysis.json`, and its report's leaks get their retaining paths from it. Default true.
    */
   analyzeHeapSnapshots?: boolean
   /** A trigger's heap snapshot is not taken when its predicted pause is longer, ms, 0 to 3 600 000. Default 5 000 (`test`: 20 000). */
@@ -318,8 +318,12 @@ export interface Leak {
   growth: { perHour: number, total: number, unit: string }
   /** Until the heap limit at this rate, ms; absent where nothing approaches it. */
   timeToLimitMs?: number
-  /** Whose code keeps it, as far as the evidence carries: `package` is absent for own files, `retainingPath` empty without a walk. */
-  culprit?: { package?: string, file?: string, line?: number, function?: string, retainingPath: string[] }
+  /**
+   * Whose code keeps it, as far as the evidence carries: `package` is absent for own files, `retainingPath` empty where neither a walk nor
+   * a heap snapshot tells. `pathBy` says what connects that path with the leak, the surest first: `growth` (walks saw it grow with the
+   * route), `place` (it is the code that sites named), `watched-requests` (it keeps those), `amount` (nothing else of its kind is as much).
+   */
+  culprit?: { package?: string, file?: string, line?: number, function?: string, retainingPath: string[], pathBy?: 'growth' | 'place' | 'watched-requests' | 'amount' }
   /** The witnesses. */
   evidence: Array<{ by: string, [detail: string]: unknown }>
 }

@@ -29,7 +29,7 @@ test('classes and bytes are those of a heap snapshot of the same shadow', { skip
   const [{ incident, planted }] = await once(child, 'message')
   assert.equal(incident.walk?.state, 'answered', JSON.stringify(incident.walk ?? incident.shadow))
   assert.equal(incident.heapSnapshot.state, 'written', JSON.stringify(incident.heapSnapshot))
-  const analysis = JSON.parse(fs.readFileSync(path.join(incident.directory, 'analysis.json')))
+  const analysis = JSON.parse(fs.readFileSync(path.join(incident.directory, 'analysis.json'))).walk
   const snapshot = read(JSON.parse(zlib.gunzipSync(fs.readFileSync(path.join(incident.directory, incident.heapSnapshot.file)))))
 
   const walked = analysis.classes.filter((one) => !one.class.startsWith('(') && !NAMED_OTHERWISE.has(one.class) && one.class !== PLANTED)
@@ -54,7 +54,7 @@ test('what an object retains is what goes with it in a heap snapshot of the same
   const child = endAfter(t, fork(RETAINED, [makeDirectory(t)], { execArgv: [] }))
   const [{ incident }] = await once(child, 'message')
   assert.equal(incident.walk?.state, 'answered', JSON.stringify(incident.walk ?? incident.shadow))
-  const { retainers, noRetainers } = JSON.parse(fs.readFileSync(path.join(incident.directory, incident.walk.file)))
+  const { retainers, noRetainers } = JSON.parse(fs.readFileSync(path.join(incident.directory, incident.walk.file))).walk
   const graph = graphOf(JSON.parse(zlib.gunzipSync(fs.readFileSync(path.join(incident.directory, incident.heapSnapshot.file)))))
   const all = reachable(graph)
 

@@ -20,7 +20,7 @@ const MAKE = {
 async function compare () {
   for (let i = 0; process.memoryUsage().heapUsed < Number(amount) * 2 ** 20; i++) for (let k = 0; k < 500; k++) keep.push(MAKE[shape](keep.length))
   const floor = await probe.capture({ floor: true })
-  const analysis = JSON.parse(fs.readFileSync(path.join(floor.directory, 'analysis.json')))
+  const analysis = JSON.parse(fs.readFileSync(path.join(floor.directory, 'analysis.json'))).walk
   const walk = { ms: analysis.enumerateMs + analysis.reachMs + analysis.tellMs, memoryMb: analysis.memory / 2 ** 20 }
   const dominators = { ms: analysis.retainedMs, memoryMb: analysis.retainedMemory / 2 ** 20 }
   if (analysis.noRetainers !== null) throw new Error(analysis.noRetainers)
@@ -47,7 +47,7 @@ async function stress () {
     }
     told.answered++
     if (incident.shadow.attempts === 1) told.firstTry++
-    const { classes } = JSON.parse(fs.readFileSync(path.join(incident.directory, 'analysis.json')))
+    const { classes } = JSON.parse(fs.readFileSync(path.join(incident.directory, 'analysis.json'))).walk
     if (classes.find((one) => one.class === 'Planted')?.count === planted.length) told.exact++
   }
   clearInterval(busy)

@@ -12,6 +12,7 @@ pub mod estimate;
 pub mod event;
 pub mod hypothesis;
 pub mod in_flight;
+pub mod join;
 mod monitor;
 pub mod observation;
 pub mod planner;

@@ -121,8 +121,12 @@ pub struct Culprit {
     /// Function.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function: Option<String>,
-    /// From a root of the heap to what is kept; empty when no walk was made.
+    /// From a root of the heap to what is kept; empty when neither a walk nor a heap snapshot tells.
     pub retaining_path: Vec<String>,
+    /// What connects that path with the leak, the surest first: `growth` (walks saw it grow with the route), `place` (it is
+    /// the code that sites named), `watched-requests` (it keeps those), `amount` (nothing else of its kind is as much).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_by: Option<String>,
 }
 
 /// A number with its 95 % interval.

@@ -96,8 +96,17 @@ pub struct Census {
     pub retained_memory: u64,
     /// Counts of further folded paths.
     pub counts: Vec<Count>,
-    /// Paths to watched objects.
-    pub watched: Vec<Vec<Step>>,
+    /// Watched objects that are alive.
+    pub watched: Vec<Watched>,
+}
+
+/// A watched object.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Watched {
+    /// The text of its property `id`; empty where there is none.
+    pub id: String,
+    /// The way to it, the root first.
+    pub path: Vec<Step>,
 }
 
 /// Live objects of one class.

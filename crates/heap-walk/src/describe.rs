@@ -1,6 +1,6 @@
 //! Names for what was reached: the steps of a path.
 
-use crate::answer::{Step, StepKind};
+use crate::answer::{Step, StepKind, Watched};
 use crate::code::Source;
 use crate::edges::DICTIONARY_PREFIX;
 use crate::heap::Heap;
@@ -12,6 +12,8 @@ use crate::signatures::NodeId;
 
 /// Objects on one path that are named.
 const LONGEST_PATH: usize = 200;
+/// Letters of a watched object's id.
+const LONGEST_ID: u32 = 20;
 
 /// Names objects of a finished walk.
 pub(crate) struct Describer<'w, 'h, 'a> {
@@ -49,6 +51,23 @@ impl Describer<'_, '_, '_> {
         }
         steps.reverse();
         steps
+    }
+
+    /// A watched object: what its property `id` says, and its path.
+    pub(crate) fn watched(&mut self, place: Place) -> Watched {
+        let object = self.heap.objects.address(place);
+        let map = self.heap.map_of(object);
+        let mut found = None;
+        self.heap.each_property(map, &mut |heap, name, kept| {
+            if heap.name(name) == "id"
+                && let Kept::Inside(word) = kept
+            {
+                found = Some(word as u64 * 8);
+            }
+        });
+        let text = found.and_then(|at| self.heap.field(object, at)).filter(|text| self.heap.is_string(*text));
+        let id = text.map(|text| self.heap.text(text, LONGEST_ID)).unwrap_or_default();
+        Watched { id, path: self.exact(place) }
     }
 
     fn root(&self, kind: i32) -> Step {

@@ -51,6 +51,6 @@ mod text;
 mod usage;
 mod walker;
 
-pub use answer::{Census, ClassCount, Count, Holder, Planted, Question, Retainer, Step, StepKind};
+pub use answer::{Census, ClassCount, Count, Holder, Planted, Question, Retainer, Step, StepKind, Watched};
 pub use refusal::Refusal;
 pub use walker::Walker;

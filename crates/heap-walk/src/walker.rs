@@ -78,7 +78,7 @@ impl Walker {
         };
         let found = std::mem::take(&mut reached.found);
         let mut describer = Describer { heap: &mut heap, reached: &mut reached };
-        census.watched = found.into_iter().map(|place| describer.exact(place)).collect();
+        census.watched = found.into_iter().map(|place| describer.watched(place)).collect();
         holders::tell(&mut describer, question, &mut census);
         census.tell_ms = cpu_ms() - began;
         retainers(&mut describer, question, &mut census);

@@ -1,11 +1,11 @@
 //! The analysis of a heap snapshot that has been written: by a process of its own, the command line with the lowest
 //! priority, never in the app's.
 //!
-//! **Invariant:** at most one runs, within a time limit; it is ended with the recorder. `heap.analysis.json` appears whole, with
-//! the analysis or with the reason why there is none.
+//! **Invariant:** at most one runs, within a time limit; it is ended with the recorder. Each that was begun is told, with the
+//! analysis or with the reason why there is none.
 
-use crate::{files, preflight};
-use serde_json::json;
+use crate::preflight;
+use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,9 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// The result's file in the incident's directory.
-pub(crate) const ANALYSIS: &str = "heap.analysis.json";
-/// The form of it.
+/// The form of an analysis.
 const SCHEMA: &str = "leakprobe.heap-analysis/1";
 /// Longest run: a file of 10 GB on a busy machine takes some minutes.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -25,6 +23,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const NEED_PERCENT: u64 = 85;
 /// Node itself, bytes.
 const NEED_NODE: u64 = 80 << 20;
+/// Bytes of an analysis that are taken: one has some hundred thousand.
+const LONGEST_ANSWER: u64 = 16 << 20;
 /// Bytes of the command's error that are kept.
 const LONGEST_ERROR: u64 = 500;
 
@@ -37,29 +37,32 @@ pub(crate) struct Analyses {
 
 impl Analyses {
     /// Begins the analysis of `snapshot`, of `bytes` uncompressed, with `command` in front of its arguments; nothing
-    /// when there is no command.
-    pub(crate) fn begin(&mut self, command: &[PathBuf], snapshot: &Path, bytes: u64, available: Option<u64>) {
+    /// when there is no command. `done` gets the answer, now or on the analysis's thread.
+    pub(crate) fn begin(
+        &mut self,
+        command: &[PathBuf],
+        snapshot: &Path,
+        bytes: u64,
+        available: Option<u64>,
+        done: impl FnOnce(Value) + Send + 'static,
+    ) {
         let Some((program, first)) = command.split_first() else { return };
-        let output = snapshot.with_file_name(ANALYSIS);
         if self.running.as_ref().is_some_and(|thread| !thread.is_finished()) {
-            return tell(&output, "refused", "the analysis of another heap snapshot is still running");
+            return done(none("refused", "the analysis of another heap snapshot is still running"));
         }
         if let Some(why) = no_room(bytes, available) {
-            return tell(&output, "refused", &why);
+            return done(none("refused", &why));
         }
         let mut process = Command::new(program);
-        process.args(first).arg("analyze").arg(snapshot).arg("--json").arg("--output").arg(&output);
+        process.args(first).arg("analyze").arg(snapshot).arg("--json");
         // What starts a probe in the app must not start one there.
         process.env_remove("NODE_OPTIONS").env("LEAKPROBE_BACKGROUND", "1");
-        process.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let stop = Arc::clone(&self.stop);
-        let work = move || match process.spawn() {
-            Ok(child) => {
-                if let Err(why) = wait(child, &stop) {
-                    tell(&output, "failed", &why);
-                }
-            }
-            Err(error) => tell(&output, "failed", &error.to_string()),
+        let work = move || {
+            let answer =
+                process.spawn().map_err(|error| error.to_string()).and_then(|child| wait(child, &stop));
+            done(answer.unwrap_or_else(|why| none("failed", &why)));
         };
         // Without a thread there is no analysis; the heap snapshot is there for another time.
         self.running = thread::Builder::new().name("leakprobe-analysis".to_owned()).spawn(work).ok();
@@ -81,31 +84,48 @@ fn no_room(bytes: u64, available: Option<u64>) -> Option<String> {
     (need > room).then(|| format!("it needs {} MB, of which there are {}", need >> 20, room >> 20))
 }
 
-fn tell(output: &Path, state: &str, because: &str) {
-    let text = json!({ "schema": SCHEMA, "state": state, "because": because });
-    // A disk that fails shows in the incident itself.
-    let _ = files::write(output, text.to_string().as_bytes());
+fn none(state: &str, because: &str) -> Value {
+    json!({ "schema": SCHEMA, "state": state, "because": because })
 }
 
-fn wait(mut child: Child, stop: &AtomicBool) -> Result<(), String> {
+fn wait(mut child: Child, stop: &AtomicBool) -> Result<Value, String> {
+    // Read beside the waiting, for a full pipe would keep the child from its end.
+    let stdout = child.stdout.take();
+    let reader = thread::Builder::new().name("leakprobe-answer".to_owned()).spawn(move || {
+        let mut text = Vec::new();
+        stdout.map_or(Ok(0), |stdout| stdout.take(LONGEST_ANSWER).read_to_end(&mut text)).map(|_| text)
+    });
+    let reader = match reader {
+        Ok(reader) => reader,
+        Err(error) => return Err(end(child, &error.to_string())),
+    };
     let deadline = Instant::now() + LONGEST;
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
-            Ok(None) if stop.load(Ordering::Relaxed) => return end(child, "the probe was stopped first"),
-            Ok(None) if Instant::now() > deadline => return end(child, "it took more than ten minutes"),
+            Ok(None) if stop.load(Ordering::Relaxed) => {
+                return Err(end(child, "the probe was stopped first"));
+            }
+            Ok(None) if Instant::now() > deadline => return Err(end(child, "it took more than ten minutes")),
             Ok(None) => thread::sleep(LOOK),
-            Err(error) => return end(child, &error.to_string()),
+            Err(error) => return Err(end(child, &error.to_string())),
         }
     };
-    if status.success() { Ok(()) } else { Err(complaint(&mut child, status)) }
+    if !status.success() {
+        return Err(complaint(&mut child, status));
+    }
+    match reader.join() {
+        Ok(Ok(text)) => serde_json::from_slice(&text).map_err(|error| format!("its answer: {error}")),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("its answer was not read".to_owned()),
+    }
 }
 
-fn end(mut child: Child, why: &str) -> Result<(), String> {
+fn end(mut child: Child, why: &str) -> String {
     // It may have ended by itself meanwhile.
     let _ = child.kill();
     let _ = child.wait();
-    Err(why.to_owned())
+    why.to_owned()
 }
 
 fn complaint(child: &mut Child, status: ExitStatus) -> String {
@@ -123,48 +143,55 @@ fn complaint(child: &mut Child, status: ExitStatus) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc::{Receiver, channel};
+
+    fn begun(
+        analyses: &mut Analyses,
+        command: &[&str],
+        bytes: u64,
+        available: Option<u64>,
+    ) -> Receiver<Value> {
+        let command: Vec<PathBuf> = command.iter().map(PathBuf::from).collect();
+        let (sender, answers) = channel();
+        let done = move |answer| sender.send(answer).unwrap();
+        analyses.begin(&command, Path::new("/incident/heap.gz"), bytes, available, done);
+        answers
+    }
 
     fn ran(command: &[&str], bytes: u64, available: Option<u64>) -> String {
-        let directory = tempfile::tempdir().unwrap();
-        let command: Vec<PathBuf> = command.iter().map(PathBuf::from).collect();
-        let mut analyses = Analyses::default();
-        analyses.begin(&command, &directory.path().join("heap.gz"), bytes, available);
-        if let Some(thread) = analyses.running.take() {
-            thread.join().unwrap();
-        }
-        std::fs::read_to_string(directory.path().join(ANALYSIS)).unwrap_or_default()
+        let answers = begun(&mut Analyses::default(), command, bytes, available);
+        answers.recv().map(|answer| answer.to_string()).unwrap_or_default()
     }
 
     #[test]
-    fn the_reason_why_there_is_none_is_kept() {
+    fn the_reason_why_there_is_none_is_told() {
         let script = "echo at byte 7 >&2; exit 1";
         assert!(ran(&["/bin/sh", "-c", script], 1_000, None).contains(r#""because":"at byte 7","schema""#));
         assert!(ran(&["/nowhere/node"], 1_000, None).contains("No such file"));
+        assert!(ran(&["/bin/sh", "-c", "echo nonsense"], 1_000, None).contains("its answer: expected"));
         let refused = ran(&["/bin/true"], 1 << 30, Some(512 << 20));
         assert!(refused.contains("it needs 950 MB, of which there are 409"), "{refused}");
         assert_eq!(ran(&[], 1, None), "");
     }
 
     #[test]
-    fn the_command_gets_the_file_and_where_the_answer_goes() {
-        // $0 is what follows the script; then: analyze FILE --json --output OUT.
-        let script = r#"[ "$1 $3 $4" = "analyze --json --output" ] && echo "$2" > "$5""#;
-        assert!(ran(&["/bin/sh", "-c", script, "x"], 1_000, Some(1 << 30)).ends_with("/heap.gz\n"));
+    fn the_command_gets_the_file_and_its_answer_is_taken() {
+        // $0 is what follows the script; then: analyze FILE --json.
+        let script = r#"[ "$1 $3" = "analyze --json" ] && printf '{"of":"%s"}' "$2""#;
+        let told = ran(&["/bin/sh", "-c", script, "x"], 1_000, Some(1 << 30));
+        assert_eq!(told, r#"{"of":"/incident/heap.gz"}"#);
     }
 
     #[test]
     fn what_runs_is_ended_with_the_recorder() {
-        let directory = tempfile::tempdir().unwrap();
         let mut analyses = Analyses::default();
-        let command = ["/bin/sh", "-c", "exec sleep 300"].map(PathBuf::from);
-        analyses.begin(&command, &directory.path().join("heap.gz"), 1, None);
-        analyses.begin(&command, &directory.path().join("heap.gz"), 1, None);
-        let busy = std::fs::read_to_string(directory.path().join(ANALYSIS)).unwrap();
-        assert!(busy.contains("still running"), "{busy}");
+        let command = ["/bin/sh", "-c", "exec sleep 300"];
+        let first = begun(&mut analyses, &command, 1, None);
+        let second = begun(&mut analyses, &command, 1, None).recv().unwrap();
+        assert!(second["because"].as_str().unwrap().contains("still running"), "{second}");
 
         analyses.stop();
 
-        let text = std::fs::read_to_string(directory.path().join(ANALYSIS)).unwrap();
-        assert!(text.contains("the probe was stopped first"), "{text}");
+        assert_eq!(first.recv().unwrap()["because"], "the probe was stopped first");
     }
 }

@@ -234,9 +234,8 @@ impl Pending {
             if self.questions.heap_snapshot {
                 map.insert("heapSnapshot".to_owned(), state);
             }
-            if let Some(walk) =
-                walk_analysis::incident(answers.walk.as_ref(), self.walk_fault.as_deref(), &self.path)
-            {
+            let fault = self.walk_fault.as_deref();
+            if let Some(walk) = walk_analysis::incident(answers.walk.as_ref(), fault, &self.path, &route) {
                 map.insert("walk".to_owned(), walk);
             }
             if let Some(floor) = answers.floor {

@@ -13,6 +13,7 @@ mod config;
 mod error;
 mod files;
 mod incident;
+mod joining;
 mod malloc_reading;
 mod observer;
 mod preflight;

@@ -5,6 +5,7 @@ use crate::budget::{self, Account};
 use crate::config::{Floors, RecorderConfig};
 use crate::error::Error;
 use crate::incident::{Pending, Way};
+use crate::joining::Remembered;
 use crate::observer::Observer;
 use crate::questions::Purpose;
 use crate::queue::EventSender;
@@ -94,6 +95,7 @@ impl Recorder {
             can_count: AtomicBool::new(false),
             limit_seen: AtomicBool::new(false),
             walks: Walks::default(),
+            paths_of_leaks: Remembered::default(),
             forces_floors: AtomicBool::new(config.floors == Floors::Forced),
             marks: AtomicU32::new(1),
             started_at: humantime::format_rfc3339_millis(wall).to_string(),

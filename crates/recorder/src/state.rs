@@ -3,6 +3,7 @@
 use crate::budget::Account;
 use crate::config::RecorderConfig;
 use crate::incident::Pending;
+use crate::joining::Remembered;
 use crate::process_reading::ProcessReading;
 use crate::queue::{EventReceiver, EventSender};
 use crate::walks::Walks;
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     /// Whether this process can be frozen into a shadow.
     pub(crate) can_freeze: AtomicBool,
     pub(crate) walks: Walks,
+    /// Retaining paths that analyses found for leaks.
+    pub(crate) paths_of_leaks: Remembered,
     /// Whether a shadow can count the heap's objects.
     pub(crate) can_count: AtomicBool,
     /// Whether the app has to collect for floors.
@@ -82,7 +85,9 @@ impl Shared {
     pub(crate) fn report(&self) -> Report {
         self.drain();
         let (identity, cost) = (self.identity(), self.cost());
-        self.monitor.lock().report(identity, cost)
+        let mut report = self.monitor.lock().report(identity, cost);
+        self.paths_of_leaks.fill(&mut report.leaks);
+        report
     }
 
     pub(crate) fn identity(&self) -> ProcessIdentity {

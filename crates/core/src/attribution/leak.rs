@@ -190,6 +190,7 @@ fn culprit(site: Option<&Grown<&SiteInfo>>, holder: Option<&Grown<&Holder>>) -> 
         file: frame.map(|frame| frame.file.clone()).filter(|file| !file.is_empty()),
         line: frame.map(|frame| frame.line).filter(|line| *line > 0),
         function: frame.and_then(|frame| frame.function.clone()),
+        path_by: (!retaining_path.is_empty()).then(|| "growth".to_owned()),
         retaining_path,
     })
 }

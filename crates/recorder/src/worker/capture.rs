@@ -4,10 +4,12 @@ use super::{SECOND_NS, Worker};
 use crate::answers::Generator;
 use crate::files;
 use crate::incident::{self, Contents, Pending, Way};
+use crate::joining;
 use crate::preflight::Situation;
 use crate::questions::{Count, Purpose, Questions};
 use crate::retention;
 use crate::snapshot::Written;
+use crate::walk_analysis;
 use crate::walks::{RETAINERS, Walks};
 use leakprobe_core::{Nanos, RouteId, Trip};
 use leakprobe_shadow::{Ending, Preparation, is_crash};
@@ -319,9 +321,13 @@ impl Worker {
         }
         let whole = written.as_ref().ok().and_then(|written| written.summary.as_ref().ok());
         let whole = whole.map(|summary| summary.bytes).filter(|_| !self.stopping);
-        pending.complete(written.map(|written| *written), |id| {
-            shared.monitor.lock().route(RouteId(id)).to_owned()
-        });
+        let route = |id| shared.monitor.lock().route(RouteId(id)).to_owned();
+        let walk = written.as_ref().ok().and_then(|written| written.answers.walk.as_ref()?.as_ref().ok());
+        let found = walk.map(|census| walk_analysis::kept(census, route));
+        pending.complete(written.map(|written| *written), route);
+        if let Some(found) = found {
+            joining::joined(&shared, &pending.path, &found);
+        }
         if let Err(error) = incident::write_incident(&pending.path, &pending.json) {
             self.disk_failed("completing an incident", &error);
         }
@@ -330,9 +336,7 @@ impl Worker {
         }
         self.observer.lock().incident(&pending.json.to_string());
         if let Some(bytes) = whole {
-            let available = self.shared.last_reading().and_then(|reading| reading.available());
-            let snapshot = pending.path.join(incident::SNAPSHOT);
-            self.analyses.begin(&self.shared.config.analyzer, &snapshot, bytes, available);
+            self.analyse(&pending.path, bytes);
         }
     }
 

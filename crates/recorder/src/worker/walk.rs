@@ -1,12 +1,16 @@
-//! The worker's part of walks over the heap: whether there are any, and what became of one.
+//! The worker's part of walks over the heap and of analyses: whether there are any, and what became of one.
 
 use super::Worker;
 use crate::answers::Answers;
 use crate::answers::Generator;
 use crate::config::HeapSnapshotBy;
-use crate::incident::Pending;
+use crate::incident::{Pending, SNAPSHOT};
+use crate::joining;
 use crate::preflight;
 use leakprobe_shadow::Ending;
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
 
 impl Worker {
     /// Memory that a shadow may take, bytes, for a heap snapshot if so; `None` when it is not known.
@@ -69,5 +73,19 @@ impl Worker {
             self.shared.set_capability("heapWalk", "off", &because);
         }
         pending.walk_fault = Some(failed);
+    }
+    /// Has a whole heap snapshot of so many bytes analysed; the answer joins the incident when it is there.
+    pub(super) fn analyse(&mut self, incident: &Path, bytes: u64) {
+        let available = self.shared.last_reading().and_then(|reading| reading.available());
+        let (shared, directory) = (Arc::clone(&self.shared), incident.to_path_buf());
+        let done = move |analysis: Value| {
+            // The file comes last: who sees it finds the report completed.
+            joining::joined(&shared, &directory, &joining::kept(&analysis));
+            if joining::put(&directory, "heapSnapshot", analysis).is_err() {
+                shared.fault("an analysis was not written");
+            }
+        };
+        let snapshot = incident.join(SNAPSHOT);
+        self.analyses.begin(&self.shared.config.analyzer, &snapshot, bytes, available, done);
     }
 }
