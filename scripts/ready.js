@@ -8,9 +8,9 @@ const { runStep } = require('./setup/step.js')
 
 const ROOT = path.join(__dirname, '..')
 
-const step = (title, command, args, env) => ({
+const step = (title, command, args, env, cwd = ROOT) => ({
   name: title,
-  run: () => runStep({ title, command, args, cwd: ROOT, env: { ...process.env, ...env } })
+  run: () => runStep({ title, command, args, cwd, env: { ...process.env, ...env } })
 })
 
 /** In order of cost, so that a slip shows early. Each is a name and a function that rejects with the reason. */
@@ -25,6 +25,7 @@ const CHECKS = [
   require('./ready/types.js'),
   step('Rust: lints', 'cargo', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings']),
   step('Rust: documentation', 'cargo', ['doc', '--workspace', '--no-deps', '--document-private-items'], { RUSTDOCFLAGS: '-D warnings' }),
+  step('fuzzing, five seconds each', 'cargo', ['run', '--release', '--locked', '--', 'all', '5'], {}, path.join(ROOT, 'fuzz')),
   require('./ready/generated.js'),
   require('./ready/tests.js')
 ]
