@@ -14,7 +14,7 @@ const { nodeBinaries } = require('../scripts/setup/nodes.js')
 
 const USAGE = `npm run bench:heap-walk -- [options]
   --megabytes 100,500  sizes of the heap; default 100
-  --walks N            instead: N walks of an app that allocates at full speed, after a collection in the shadow
+  --walks N            instead: N walks of an app that allocates at full speed, half of them without a collection in the shadow
   --node 20,22         of the supported major versions; default all
   --json FILE          also write everything that was measured there
 `
@@ -28,7 +28,9 @@ async function main () {
   for (const { major, binary } of nodeBinaries()) {
     if (majors !== undefined && !majors.includes(major)) continue
     if (walks !== undefined) {
-      results.push(show({ node: major, ...await run(binary, ['stress', walks]) }))
+      for (const [how, count] of [['stress', Math.ceil(walks / 2)], ['stalled', Math.floor(walks / 2)]]) {
+        if (count > 0) results.push(show({ node: major, collected: how === 'stress', ...await run(binary, [how, count]) }))
+      }
       continue
     }
     for (const shape of SHAPES) for (const size of megabytes) results.push(show({ node: major, shape, ...compared(await run(binary, [shape, size])) }))

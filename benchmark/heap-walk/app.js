@@ -1,6 +1,6 @@
 'use strict'
 
-// An app whose heap is walked: node app.js <directory> objects|mixed <MB>, or <directory> stress <walks>
+// An app whose heap is walked: node app.js <directory> objects|mixed <MB>, or <directory> stress|stalled <walks>
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -8,7 +8,10 @@ const { start } = require('../../index.js')
 
 const [, , directory, shape, amount] = process.argv
 const keep = []
-const probe = start({ directory, service: 'bench', preset: 'test', floors: 'natural', triggers: false, maxIncidents: 4 })
+const STALL_MS = 100
+const stalled = { name: 'stalled', when: { type: 'stall', aboveMs: STALL_MS }, warmUpMs: 0, cooldownMs: 0, maxPerHour: 3600 }
+const triggers = shape === 'stalled' ? [stalled] : false
+const probe = start({ directory, service: 'bench', preset: 'test', floors: 'natural', triggers, maxIncidents: 50, maxFreezesPerHour: 10_000, maxFreezePauseMsPerHour: 3_600_000 })
 
 class Planted { constructor (i) { this.i = i } }
 
@@ -31,15 +34,17 @@ async function compare () {
   return { heapMb: analysis.bytes / 2 ** 20, walk, dominators, snapshot }
 }
 
-async function stress () {
+// After a collection, or in the midst of a loop that allocates and lets nothing else run, without one.
+async function stress (walk) {
   const planted = Array.from({ length: 100_000 }, (_, i) => new Planted(i))
-  const busy = setInterval(() => {
+  const allocate = () => {
     const garbage = Array.from({ length: 30_000 }, (_, i) => ({ i, text: `s${i}`, self: () => garbage }))
     for (let i = 0; i < 500; i++) planted[Math.trunc(Math.random() * planted.length)] = new Planted(i)
-  }, 3)
+  }
+  const busy = setInterval(allocate, 3)
   const [told, because] = [{ walks: Number(amount), firstTry: 0, answered: 0, exact: 0 }, {}]
   for (let i = 0; i < told.walks; i++) {
-    const incident = await probe.capture({ floor: true })
+    const incident = await walk(allocate)
     if (incident.walk?.state !== 'answered') {
       const why = incident.walk?.because ?? incident.shadow.because ?? incident.shadow.state
       because[why] = (because[why] ?? 0) + 1
@@ -54,4 +59,30 @@ async function stress () {
   return { ...told, because }
 }
 
-(shape === 'stress' ? stress() : compare()).then((told) => process.send(told, () => process.exit(0)))
+function collected () {
+  return probe.capture({ floor: true })
+}
+
+function uncollected (allocate) {
+  return new Promise((resolve) => {
+    // Now and then a stall is over before anybody has seen it.
+    const stall = setInterval(() => {
+      for (const until = Date.now() + STALL_MS * 3; Date.now() < until;) allocate()
+    }, STALL_MS)
+    let id
+    probe.on('incident', function seen (incident) {
+      // On a busy machine the app stalls by itself, too.
+      if (incident.shadow.because === 'another shadow is at work') return
+      clearInterval(stall)
+      id ??= incident.id
+      if (incident.id !== id || incident.shadow.state === 'pending') return
+      probe.removeListener('incident', seen)
+      resolve(incident)
+    })
+  })
+}
+
+const RUNS = { stress: () => stress(collected), stalled: () => stress(uncollected) }
+
+const run = RUNS[shape] ?? compare
+run().then((told) => process.send(told, () => process.exit(0)))
