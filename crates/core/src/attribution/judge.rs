@@ -1,5 +1,6 @@
 //! From shares to findings: what is certain, large enough, and still going on.
 
+use super::counted;
 use super::details::Details;
 use super::leak::{Found, leak};
 use super::regression::{Course, LEAST_ROWS, Observations, Regression};
@@ -124,6 +125,15 @@ fn corroborate(attribution: &Attribution, details: &Details<'_>, group: &[RouteI
     };
     if let Some(walked) = walked.filter(wanted) {
         found.push(walked);
+    }
+    let sure = |found: &Found| found.resource.is_memory() && found.share.interval.low > 0.0;
+    if !found.iter().any(sure) {
+        let counted =
+            found.iter().find_map(|found| counted::in_bytes(attribution, found.resource, &found.share));
+        if let Some(share) = counted.filter(|share| matters(share, Resource::Heap)) {
+            found.retain(|found| !found.resource.is_memory());
+            found.push(Found { share, resource: Resource::Heap, by_walk: true });
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Between two readings: growth = Σ (kept per request × requests finished) + drift + noise. The derivation, the
 //! assumptions and the weaknesses are in `docs/design/attribution.md`.
 
+mod counted;
 mod details;
 mod judge;
 mod kind;

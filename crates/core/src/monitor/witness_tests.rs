@@ -216,6 +216,35 @@ fn the_site_of_listeners_that_grow_is_the_culprit() {
     assert_eq!((culprit.file.as_deref(), culprit.line), (Some("/app/mail.js"), Some(12)));
 }
 
+/// Too few walks for a regression: what each listener holds is the difference of two of them.
+#[test]
+fn two_walks_tell_the_bytes_of_a_leak_that_is_counted() {
+    for (kind, told) in [(Kind::Listener, 900.0), (Kind::Timer, 1.0)] {
+        let mut service = Service::new();
+        for second in 0..16 {
+            let mark = service.second();
+            if second == 6 || second == 15 {
+                let mut census = service.census(mark);
+                census.holders.retain(|holder| holder.signature == 8);
+                census.holders.iter_mut().for_each(|holder| holder.kind = kind);
+                assert!(service.monitor.census(&census));
+            }
+            service.monitor.observe(&Event::Tick(Box::new(TickReading {
+                at: Nanos::from_ms(service.seconds * 1_000),
+                listeners: u32::try_from(10 + service.requests[0]).ok(),
+                ..TickReading::default()
+            })));
+        }
+
+        let leaks = service.leaks();
+
+        assert_eq!((leaks.len(), leaks[0].kind.as_str()), (1, "listener"), "{leaks:?}");
+        assert!((leaks[0].per_request.value / told - 1.0).abs() < 0.02, "{:?}", leaks[0].per_request);
+        let by: Vec<&str> = leaks[0].evidence.iter().map(|evidence| evidence.of.as_str()).collect();
+        assert_eq!(by, ["listeners"], "what was reckoned is no second witness");
+    }
+}
+
 #[test]
 fn watched_requests_and_buffers_of_a_forced_floor_count_at_it() {
     let mut config = config(Vec::new());
