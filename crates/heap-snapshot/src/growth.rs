@@ -16,6 +16,8 @@ const LEAST_BYTES: i64 = 512;
 const NATIVE_SHARE: f64 = 0.7;
 /// A place that grew by half may explain that its bytes doubled, but not that they are ten times as many.
 const EXPLAINS: f64 = 0.3;
+/// So many objects more are few.
+const FEW: i64 = 16;
 /// Part of each of the objects that gather is what at least one in so many has.
 const PART_OF_EACH: i64 = 4;
 /// Share of the heap from which on what only Node's own code holds is shown.
@@ -93,6 +95,7 @@ pub fn rows(graph: &Graph, paths: &Paths, profile: &Profile, before: &[Footprint
     let changes: Vec<(i64, i64)> =
         entries.iter().map(|entry| change(entry.key, entry.count, entry.bytes, before)).collect();
     let of = |at: usize| changes.get(at).copied().unwrap_or((0, 0));
+    let outgrown = outgrown(entries, of);
     let mut covered: Vec<Option<usize>> = vec![None; entries.len()];
     let mut elsewhere = vec![0_i64; entries.len()];
     let mut found: Vec<usize> = Vec::new();
@@ -112,7 +115,10 @@ pub fn rows(graph: &Graph, paths: &Paths, profile: &Profile, before: &[Footprint
         let gathers = if before.is_empty() {
             entry.count >= FAN_OUT * entries.get(above).map_or(1, |parent| parent.count.max(1))
         } else {
-            more >= 2 && more >= 2 * parent_more.max(0) && explains(entry, more, bytes)
+            more >= 2
+                && more >= 2 * parent_more.max(0)
+                && explains(entry, more, bytes)
+                && !outgrown.contains(&at)
         };
         if gathers && bytes >= LEAST_BYTES && may_gather(graph, entry.example) {
             found.push(at);
@@ -134,6 +140,15 @@ pub fn rows(graph: &Graph, paths: &Paths, profile: &Profile, before: &[Footprint
     })
     .take(most)
     .collect()
+}
+
+/// Places where a few objects were added, and most of the growth is in many more that hang on them: a list's first links.
+fn outgrown(entries: &[Entry], of: impl Fn(usize) -> (i64, i64)) -> HashSet<usize> {
+    let below = entries.iter().enumerate().skip(1).filter(|(at, entry)| {
+        let ((more, bytes), (few, all)) = (of(*at), of(entry.parent as usize));
+        few < FEW && more >= FEW.max(few.saturating_mul(PART_OF_EACH)) && bytes.saturating_mul(2) >= all
+    });
+    below.map(|(_, entry)| entry.parent as usize).collect()
 }
 
 fn set(covered: &mut [Option<usize>], at: usize, by: Option<usize>) {

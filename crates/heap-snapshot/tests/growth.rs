@@ -125,3 +125,25 @@ fn one_snapshot_is_read_for_where_objects_gather() {
     assert!(shapes.contains(&"220 timers call poll, app/poll.js:3"), "{shapes:?}");
     assert_eq!(analysis.owners[0].package.as_deref(), Some("mailer"));
 }
+
+/// An object whose timer is the first of a list of timers.
+fn timers(count: usize) -> Graph {
+    let mut heap = SnapshotBuilder::new();
+    let owner = heap.node("object", "Status", 48);
+    heap.edge(heap.root(), EdgeKind::Property, "status", owner);
+    let (mut last, mut name) = (owner, "timer");
+    for _ in 0..count {
+        let timer = heap.node("object", "Timeout", 100);
+        heap.edge(last, EdgeKind::Property, name, timer);
+        (last, name) = (timer, "_idleNext");
+    }
+    heap.graph()
+}
+
+#[test]
+fn of_a_list_that_an_object_s_own_timer_leads_to_all_links_count() {
+    let diff = diff(&[timers(0), timers(301)]);
+
+    let [row] = diff.growth.as_slice() else { panic!("{:?}", diff.growth) };
+    assert_eq!((row.class.as_str(), row.kind, row.more), ("Timeout", "timer", Some(300)));
+}
