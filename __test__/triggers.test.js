@@ -148,6 +148,39 @@ test('requests that never end count in the latency of their route, streams do no
   await job
 })
 
+test('failures trip by their share, and a leak that is reported by its route and kind', { timeout: 120_000 }, async (t) => {
+  const directory = makeDirectory(t)
+  startProbe(t, {
+    directory,
+    windowMs: 200,
+    warmUpMs: 0,
+    triggers: [
+      { name: 'errors', when: { type: 'errors', aboveShare: 0.3, minRequests: 5 }, ...limits },
+      { name: 'leak', when: { type: 'leak', kind: 'listener' }, ...limits },
+      { name: 'other-leak', when: { type: 'leak', kind: 'timer' }, ...limits }
+    ]
+  })
+  const shared = new EventEmitter().setMaxListeners(0)
+  t.after(() => shared.removeAllListeners())
+  const port = await listen(t, http.createServer((req, res) => {
+    if (req.url === '/leaky') shared.on('mail', () => req)
+    res.statusCode = req.url === '/failing' ? 500 : 200
+    res.end()
+  }))
+  const deadline = Date.now() + 90_000
+  for (let round = 0; incidents(directory).length < 2 && Date.now() < deadline; round++) {
+    const urls = ['/failing', '/quick', '/quick', ...Array(1 + round % 4).fill('/leaky')]
+    await Promise.all(urls.map((url) => request(port, url)))
+  }
+
+  const trips = Object.fromEntries(incidents(directory).map(({ trip }) => [trip.trigger, trip]))
+
+  assert.deepEqual(Object.keys(trips).sort(), ['errors', 'leak'])
+  assert.deepEqual([trips.errors.route, trips.errors.value, trips.errors.because], ['GET /failing', 1, 'GET /failing: 100 % against 30 %'])
+  assert.equal(trips.leak.route, 'GET /leaky')
+  assert.match(trips.leak.because, /^GET \/leaky: a leak is reported with confidence 0\.\d+, against 0/)
+})
+
 test('a restart is advised with its reason, and without record nothing is on disk', async (t) => {
   const directory = makeDirectory(t)
   const probe = startProbe(t, {

@@ -5,14 +5,13 @@ use super::matches;
 use super::routes::{LEARNING, windows_for};
 use super::rule::{Action, Condition, Limit, Trigger};
 use super::said;
+use super::trips::Trips;
 use super::value::{self, View};
 use super::verdict::{Look, Tree, Verdict, holds, ratio};
 use crate::event::{Nanos, RouteId};
 use crate::route_table::RouteTable;
 use crate::stats::TriggerStats;
-use std::collections::VecDeque;
 
-const HOUR_NS: u64 = 3_600_000_000_000;
 /// Times the threshold beyond which routes are not told apart.
 const FARTHEST: f64 = 1e6;
 /// The score while no route says anything.
@@ -46,9 +45,25 @@ enum State {
     WarmingUp,
     Armed,
     Waiting { since: Nanos },
+}
+
+/// What came of the last time that it held for long enough.
+#[derive(Debug, PartialEq)]
+enum Ended {
     Tripped,
     Throttled { by: &'static str },
-    OutOfBudget,
+    OutOfBudget { because: String },
+}
+
+/// A route to a rule.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    /// It is among `routes`.
+    wanted: bool,
+    /// It held at the last look.
+    holds: bool,
+    /// It held at a trip and has not cleared since: it trips no more until it has.
+    off: bool,
 }
 
 /// What is known of the rule's verdict, and of whom.
@@ -71,19 +86,22 @@ pub struct Machine {
     /// What each condition says; those of routes of the route that is looked at.
     looks: Vec<Look>,
     of_routes: bool,
-    /// Whether a route is among `routes`, by its id.
-    wanted: Vec<bool>,
-    /// The verdict so far of the look at routes that is under way, and the one that counts.
+    /// Routes, by id.
+    standings: Vec<Standing>,
+    /// How many of them are off, and whether the rule itself is, where no route is concerned.
+    off_routes: u32,
+    off: bool,
+    /// Of the look at routes that is under way: the furthest, and the furthest that may trip.
     best: Option<(Seen, f64)>,
+    fresh: Option<(Seen, f64)>,
     seen: Seen,
     /// Routes have been looked at since `looks` began.
     looked: bool,
-    refused: Option<String>,
     state: State,
+    ended: Option<Ended>,
     trips: u64,
     throttled: u64,
-    /// Trips that a limit may still count; never more than the larger limit.
-    recent: VecDeque<Nanos>,
+    recent: Trips,
 }
 
 const NOTHING: Verdict = Verdict { holds: None, clear: false, absent: false };
@@ -105,14 +123,17 @@ impl Machine {
             looks,
             conditions,
             rule,
-            wanted: Vec::new(),
+            standings: Vec::new(),
+            off_routes: 0,
+            off: false,
             best: None,
+            fresh: None,
             looked: true,
-            refused: None,
             state: State::WarmingUp,
+            ended: None,
             trips: 0,
             throttled: 0,
-            recent: VecDeque::new(),
+            recent: Trips::default(),
         }
     }
 
@@ -166,20 +187,24 @@ impl Machine {
             }
         }
         let verdict = self.tree.judge(&self.conditions, &self.looks, self.rule.clear_ratio);
-        let score = if verdict.holds == Some(true) { f64::INFINITY } else { SILENT };
-        self.best = Some((Seen { verdict, route: None, looks: self.looks.clone() }, score));
-        while self.wanted.len() < routes.len() {
-            let Ok(id) = u16::try_from(self.wanted.len()) else { return };
+        self.off &= !verdict.clear;
+        let seen = || Seen { verdict, route: None, looks: self.looks.clone() };
+        let holds = verdict.holds == Some(true);
+        self.best = Some((seen(), if holds { f64::INFINITY } else { SILENT }));
+        self.fresh = (holds && !self.off).then(|| (seen(), f64::INFINITY));
+        while self.standings.len() < routes.len() {
+            let Ok(id) = u16::try_from(self.standings.len()) else { return };
             let name = routes.name(RouteId(id));
             let among = |globs: &[String]| globs.iter().any(|glob| matches(glob, name));
             let wanted = self.rule.routes.is_empty() || among(&self.rule.routes);
-            self.wanted.push(wanted && !among(&self.rule.except_routes));
+            let wanted = wanted && !among(&self.rule.except_routes);
+            self.standings.push(Standing { wanted, holds: false, off: false });
         }
     }
 
     /// Whether the rule looks at this route just now.
     pub(super) fn wants(&self, route: RouteId) -> bool {
-        self.best.is_some() && self.wanted.get(usize::from(route.0)).copied().unwrap_or(false)
+        self.best.is_some() && self.standings.get(usize::from(route.0)).is_some_and(|route| route.wanted)
     }
 
     /// What one of its conditions says of the route that is looked at.
@@ -192,116 +217,103 @@ impl Machine {
     /// Everything has been told of this route. The one that holds counts, and of several the furthest.
     pub(super) fn end_route(&mut self, route: RouteId) {
         let verdict = self.tree.judge(&self.conditions, &self.looks, self.rule.clear_ratio);
-        let Some((best, score)) = &mut self.best else { return };
-        if verdict.holds.is_none() {
-            // For the sentence only: what is known last is said rather than that there are no requests.
-            let learns = self.looks.contains(&LEARNING);
-            let new = if learns { SILENT + 0.2 } else { SILENT + 0.1 };
-            if new > *score {
-                *score = new;
-                best.route = Some(route);
-                best.looks.clone_from(&self.looks);
-            }
-            return;
+        let Some(standing) = self.standings.get_mut(usize::from(route.0)) else { return };
+        standing.holds = verdict.holds == Some(true);
+        if standing.off && verdict.clear {
+            standing.off = false;
+            self.off_routes = self.off_routes.saturating_sub(1);
         }
         let mut of_routes = self.conditions.iter().zip(&self.looks).filter(|(one, _)| one.of_routes());
-        let how_far = of_routes.find_map(|(one, look)| ratio(one, *look)).unwrap_or(0.0).min(FARTHEST);
-        let new = if verdict.holds == Some(true) { how_far + FARTHEST } else { how_far };
-        // Clear is what is clear for every route that speaks; without any it is what the process says.
-        let clear = verdict.clear && (*score < 0.0 || best.verdict.clear);
-        if new > *score {
-            *score = new;
-            best.verdict = verdict;
-            best.route = Some(route);
-            best.looks.clone_from(&self.looks);
+        let score = match verdict.holds {
+            // For the sentence only: what is known last is said rather than that there are no requests.
+            None if self.looks.contains(&LEARNING) => SILENT + 0.2,
+            None => SILENT + 0.1,
+            Some(holds) => {
+                let far = of_routes.find_map(|(one, look)| ratio(one, *look)).unwrap_or(0.0).min(FARTHEST);
+                if holds { far + FARTHEST } else { far }
+            }
+        };
+        let may_trip = standing.holds && !standing.off;
+        let seen = || (Seen { verdict, route: Some(route), looks: self.looks.clone() }, score);
+        if self.best.as_ref().is_some_and(|(_, best)| score > *best) {
+            self.best = Some(seen());
         }
-        best.verdict.clear = clear;
+        if may_trip && self.fresh.as_ref().is_none_or(|(_, best)| score > *best) {
+            self.fresh = Some(seen());
+        }
     }
 
     /// Judges what was looked at; a trip is what has to be acted on.
     pub(super) fn judge(&mut self, now: Nanos, routes: &RouteTable) -> Option<Trip> {
-        if self.of_routes {
+        let may_trip = if self.of_routes {
             let (best, _) = self.best.take()?;
-            self.seen = best;
             self.looked = true;
+            let fresh = self.fresh.take();
+            let may_trip = fresh.is_some();
+            self.seen = fresh.map_or(best, |(fresh, _)| fresh);
+            may_trip
         } else {
             let verdict = self.tree.judge(&self.conditions, &self.looks, self.rule.clear_ratio);
             self.seen.verdict = verdict;
             self.seen.looks.clone_from(&self.looks);
+            self.off &= !verdict.clear;
+            verdict.holds == Some(true) && !self.off
+        };
+        if !self.is_off() {
+            self.ended = None;
         }
-        let off = matches!(self.state, State::Tripped | State::Throttled { .. } | State::OutOfBudget);
-        let verdict = self.seen.verdict;
-        if verdict.holds != Some(true) {
-            if !off || verdict.clear {
-                self.state = State::Armed;
-                self.refused = None;
-            }
-            return None;
-        }
-        if off {
+        if !may_trip {
+            self.state = State::Armed;
             return None;
         }
         let since = match self.state {
             State::Waiting { since } => since,
             _ => now,
         };
-        self.state = State::Waiting { since };
         if now.since(since) < self.rule.for_ms.saturating_mul(1_000_000) {
+            self.state = State::Waiting { since };
             return None;
         }
+        self.state = State::Armed;
         self.trip(now, routes)
     }
 
-    /// The condition has held long enough: a trip, unless the limits say no.
+    /// Something that held at the last trip has not cleared yet.
+    fn is_off(&self) -> bool {
+        self.off || self.off_routes > 0
+    }
+
+    /// The condition has held long enough: a trip, unless the limits say no. Whatever holds now has had its chance.
     fn trip(&mut self, now: Nanos, routes: &RouteTable) -> Option<Trip> {
-        if let Some(by) = self.limited(now) {
+        self.off |= self.seen.route.is_none();
+        let mut holding = 0_u32;
+        for standing in self.standings.iter_mut().filter(|route| route.wanted && route.holds && !route.off) {
+            standing.off = true;
+            holding += 1;
+        }
+        self.off_routes += holding;
+        if let Err(by) = self.recent.take(&self.rule, now) {
             self.throttled += 1;
-            self.state = State::Throttled { by };
+            self.ended = Some(Ended::Throttled { by });
             return None;
         }
         self.trips += 1;
-        self.recent.push_back(now);
-        self.state = State::Tripped;
+        self.ended = Some(Ended::Tripped);
         let (condition, look) = self.decisive()?;
         let Look::Value { value, threshold } = look else { return None };
+        let route = self.seen.route.filter(|_| condition.of_routes());
+        let others = route.map_or(0, |_| holding.saturating_sub(1));
         Some(Trip {
             trigger: self.rule.name.clone(),
             condition: condition.name().to_owned(),
-            route: self
-                .seen
-                .route
-                .filter(|_| condition.of_routes())
-                .map(|route| routes.name(route).to_owned()),
+            route: route.map(|route| routes.name(route).to_owned()),
             value,
             threshold,
             unit: condition.unit().to_owned(),
-            because: self.because(routes),
+            because: format!("{}{}", self.because(routes), said::others(others)),
             heap_snapshot: self.rule.heap_snapshot || self.rule.actions.contains(&Action::HeapSnapshot),
             actions: self.rule.actions.clone(),
         })
-    }
-
-    /// Which limit holds a trip back, if one does.
-    fn limited(&mut self, now: Nanos) -> Option<&'static str> {
-        let span_ns = self.rule.max_trips.map_or(0, |limit| limit.per_ms.saturating_mul(1_000_000));
-        let longest_ns = HOUR_NS.max(span_ns).max(self.rule.cooldown_ms.saturating_mul(1_000_000));
-        while self.recent.front().is_some_and(|trip| now.since(*trip) >= longest_ns) {
-            self.recent.pop_front();
-        }
-        let within = |ns: u64| self.recent.iter().rev().take_while(|trip| now.since(**trip) < ns).count();
-        if self.cools(now) {
-            return Some("cooldownMs");
-        }
-        if within(HOUR_NS) >= self.rule.max_per_hour as usize {
-            return Some("maxPerHour");
-        }
-        let limit = self.rule.max_trips?;
-        (within(span_ns) >= limit.count as usize).then_some("maxTrips")
-    }
-
-    fn cools(&self, now: Nanos) -> bool {
-        let cooldown_ns = self.rule.cooldown_ms.saturating_mul(1_000_000);
-        self.recent.back().is_some_and(|trip| now.since(*trip) < cooldown_ns)
     }
 
     /// The condition to name: of those that hold a stall or the heap's limit first, for they are urgent.
@@ -316,10 +328,9 @@ impl Machine {
         holding().find(|(condition, _)| urgent(condition)).or_else(|| holding().next())
     }
 
-    /// Nothing may be frozen for the last trip: it is seen in the state until the trigger arms again.
+    /// Nothing may be frozen for the last trip: it is seen in the state until what held has cleared.
     pub(super) fn refuse(&mut self, because: &str) {
-        self.state = State::OutOfBudget;
-        self.refused = Some(because.to_owned());
+        self.ended = Some(Ended::OutOfBudget { because: because.to_owned() });
     }
 
     fn because(&self, routes: &RouteTable) -> String {
@@ -331,21 +342,22 @@ impl Machine {
     /// The state for people.
     pub(super) fn stats(&self, now: Nanos, routes: &RouteTable) -> TriggerStats {
         let absent = self.seen.verdict.absent && self.seen.verdict.holds != Some(true);
-        let state = match self.state {
-            State::WarmingUp => "warming up",
-            State::Armed if absent => "unavailable",
-            State::Armed if self.cools(now) => "cooling down",
-            State::Armed => "armed",
-            State::Waiting { .. } => "waiting",
-            State::Tripped => "tripped",
-            State::Throttled { .. } => "throttled",
-            State::OutOfBudget => "out of budget",
-        };
-        let because = match (self.state, &self.refused) {
-            (State::WarmingUp, _) => format!("not judged before {} ms of uptime", self.rule.warm_up_ms),
-            (State::Throttled { by }, _) => format!("{}; held back by {by}", self.because(routes)),
-            (_, Some(refused)) => format!("{}; {refused}", self.because(routes)),
-            _ => self.because(routes),
+        let because = self.because(routes);
+        let (state, because) = match (self.state, &self.ended) {
+            (State::WarmingUp, _) => {
+                ("warming up", format!("not judged before {} ms of uptime", self.rule.warm_up_ms))
+            }
+            (State::Waiting { .. }, _) => ("waiting", because),
+            (State::Armed, Some(Ended::Tripped)) => ("tripped", because),
+            (State::Armed, Some(Ended::Throttled { by })) => {
+                ("throttled", format!("{because}; held back by {by}"))
+            }
+            (State::Armed, Some(Ended::OutOfBudget { because: refused })) => {
+                ("out of budget", format!("{because}; {refused}"))
+            }
+            (State::Armed, None) if absent => ("unavailable", because),
+            (State::Armed, None) if self.recent.cools(&self.rule, now) => ("cooling down", because),
+            (State::Armed, None) => ("armed", because),
         };
         TriggerStats {
             name: self.rule.name.clone(),
@@ -359,8 +371,8 @@ impl Machine {
     /// Memory held, bytes, about.
     pub(super) fn bytes(&self) -> usize {
         size_of::<Self>()
-            + self.wanted.len()
-            + self.recent.len() * size_of::<Nanos>()
+            + self.standings.capacity() * size_of::<Standing>()
+            + self.recent.bytes()
             + self.conditions.len() * (size_of::<Condition>() + 3 * size_of::<Look>())
             + self.growths.iter().flatten().count() * 600
     }

@@ -12,6 +12,7 @@ mod routes;
 mod rule;
 mod rules;
 mod said;
+mod trips;
 mod value;
 mod verdict;
 

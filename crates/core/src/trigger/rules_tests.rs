@@ -293,6 +293,32 @@ fn a_cooldown_may_be_longer_than_an_hour() {
 }
 
 #[test]
+fn a_route_that_holds_later_trips_by_itself_and_those_that_held_with_another_do_not() {
+    let mut service =
+        Service::new(&json!({ "type": "latency", "aboveMs": 100, "minRequests": 5 }), &json!({}));
+    let second = |service: &mut Service, slow: &[&str]| {
+        for route in ["GET /a", "GET /b", "GET /c", "GET /d"] {
+            service.requests(route, 10, if slow.contains(&route) { 300 } else { 5 }, 200);
+        }
+        service.pass().map(|trip| (trip.route.unwrap(), trip.because))
+    };
+    assert_eq!(second(&mut service, &[]), None);
+    let (_, because) = second(&mut service, &["GET /a", "GET /b"]).unwrap();
+    assert!(because.ends_with(" ms against 100 ms; so does 1 other route"), "{because}");
+    (0..5).for_each(|_| assert_eq!(second(&mut service, &["GET /a", "GET /b"]), None));
+    assert_eq!(service.state().state, "tripped");
+
+    let (route, because) = second(&mut service, &["GET /a", "GET /b", "GET /c"]).unwrap();
+    assert!(route == "GET /c" && because.ends_with(" ms against 100 ms"), "{route}: {because}");
+    (0..5).for_each(|_| assert_eq!(second(&mut service, &["GET /b", "GET /c"]), None));
+    assert_eq!(service.state().state, "tripped", "/b and /c are slow");
+    let again = second(&mut service, &["GET /a", "GET /b", "GET /c"]);
+    assert_eq!(again.map(|(route, _)| route).as_deref(), Some("GET /a"), "it was quick meanwhile");
+    (0..5).for_each(|_| assert_eq!(second(&mut service, &[]), None));
+    assert_eq!((service.state().state.as_str(), service.state().trips), ("armed", 3));
+}
+
+#[test]
 fn a_stall_between_two_looks_at_the_routes_counts() {
     let when =
         json!({ "any": [{ "type": "stall", "aboveMs": 300 }, { "type": "latency", "aboveMs": 1_000 }] });

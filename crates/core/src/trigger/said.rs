@@ -20,6 +20,15 @@ pub(super) fn because<'a>(of: Option<&str>, looks: impl Iterator<Item = (&'a Con
     said.join("; ")
 }
 
+/// That other routes hold, too.
+pub(super) fn others(count: u32) -> String {
+    match count {
+        0 => String::new(),
+        1 => "; so does 1 other route".to_owned(),
+        count => format!("; so do {count} other routes"),
+    }
+}
+
 fn compared(condition: &Condition, look: Look) -> String {
     match (look, condition) {
         (Look::NotEnough(why), _) => format!("not enough data: {why}"),
