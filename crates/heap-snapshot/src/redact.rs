@@ -197,6 +197,10 @@ impl Redactor<'_> {
         if self.source.peek()? == Some(b']') {
             return Err(self.source.wrong("a string"));
         }
+        // What uses a string is told by its place in one table.
+        if self.told.strings > 0 {
+            return Err(self.source.wrong("one table of strings"));
+        }
         let (mut text, mut out) = (Vec::new(), Vec::new());
         loop {
             text.clear();

@@ -109,3 +109,12 @@ fn truncated_anywhere_it_is_an_error() {
         assert!(!String::from_utf8_lossy(&out).contains("secret"));
     }
 }
+
+#[test]
+fn a_second_table_of_strings_is_an_error() {
+    let json = heap().json();
+    let (begin, strings) = json.split_at(json.find("\"strings\"").unwrap());
+    let twice = format!("{begin}{},\n{strings}", strings.trim_end().trim_end_matches('}'));
+    let result = redact(&mut twice.as_bytes(), &mut Vec::new(), Redaction::default(), &mut |_| true);
+    assert!(result.unwrap_err().to_string().contains("one table of strings"));
+}
