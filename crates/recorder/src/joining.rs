@@ -41,18 +41,19 @@ pub(crate) fn put(directory: &Path, section: &str, value: Value) -> io::Result<(
     files::write(&path, Value::Object(all).to_string().as_bytes())
 }
 
-/// Retaining paths that analyses found for leaks, by the leaks' ids: later reports have them, too.
+/// Retaining paths that analyses found for leaks, by their routes: later reports have them, too, also when more evidence has
+/// changed a leak's kind, and its id with it.
 #[derive(Debug, Default)]
 pub(crate) struct Remembered {
-    by_leak: Mutex<BTreeMap<String, Culprit>>,
+    by_routes: Mutex<BTreeMap<Vec<String>, Culprit>>,
 }
 
 impl Remembered {
     /// Completes leaks that have no retaining path.
     pub(crate) fn fill(&self, leaks: &mut [Leak]) {
-        let by_leak = self.by_leak.lock();
+        let by_routes = self.by_routes.lock();
         for leak in leaks.iter_mut().filter(|leak| !has_path(leak)) {
-            if let Some(known) = by_leak.get(&leak.id) {
+            if let Some(known) = by_routes.get(&leak.routes) {
                 take(leak, known);
             }
         }
@@ -60,11 +61,11 @@ impl Remembered {
 
     fn add(&self, leak: &Leak) {
         let Some(culprit) = &leak.culprit else { return };
-        let mut by_leak = self.by_leak.lock();
-        if by_leak.len() >= REMEMBERED && !by_leak.contains_key(&leak.id) {
-            by_leak.pop_first();
+        let mut by_routes = self.by_routes.lock();
+        if by_routes.len() >= REMEMBERED && !by_routes.contains_key(&leak.routes) {
+            by_routes.pop_first();
         }
-        by_leak.insert(leak.id.clone(), culprit.clone());
+        by_routes.insert(leak.routes.clone(), culprit.clone());
     }
 }
 
@@ -103,7 +104,7 @@ fn complete(directory: &Path, live: &Report, found: &[Kept]) {
     };
     let before = report.leaks.iter().filter(|leak| has_path(leak)).count();
     for leak in report.leaks.iter_mut().filter(|leak| !has_path(leak)) {
-        let same = live.leaks.iter().find(|live| live.id == leak.id && has_path(live));
+        let same = live.leaks.iter().find(|live| live.routes == leak.routes && has_path(live));
         if let Some(culprit) = same.and_then(|live| live.culprit.as_ref()) {
             take(leak, culprit);
         }

@@ -3,7 +3,7 @@
 use super::counted;
 use super::details::Details;
 use super::leak::{Found, leak};
-use super::regression::{Course, LEAST_ROWS, Observations, Regression};
+use super::regression::{Course, LEAST_ROWS, Observations, PATIENT, Regression};
 use super::{Attribution, Kind, Resource, Share, estimate};
 use crate::event::RouteId;
 use crate::report::Leak;
@@ -23,6 +23,11 @@ const CLEAR: f64 = 2.0;
 /// Beside a larger leak of the same memory, a route that explains less than this part of what that one does is not told
 /// from it: that a request of the larger one keeps now more, now less, is not noise of the kind assumed.
 const BESIDE_A_LARGER: f64 = 0.02;
+
+/// Who asks for little chance waits for this age of the process: until then a store with a time to live of half as much looks like a
+/// leak, and nothing has gone from it that would tell. What reaches the heap limit within the hour is told at once.
+const PATIENCE_NS: u64 = 1_500_000_000_000;
+const URGENT_MS: u64 = 3_600_000;
 
 /// What one run concluded.
 #[derive(Debug, Default)]
@@ -92,6 +97,10 @@ pub fn judge(
         .iter()
         .filter_map(|(group, found)| leak(group, found, &details, routes, attribution, heap_limit, &when))
         .collect();
+    let is_young = chance <= PATIENT && attribution.age_ns() < PATIENCE_NS;
+    let found = findings.leaks.len();
+    findings.leaks.retain(|leak| !is_young || leak.time_to_limit_ms.is_some_and(|ms| ms <= URGENT_MS));
+    findings.unexplained |= findings.leaks.len() < found;
     findings.leaks.sort_by(|one, other| {
         let bytes = |leak: &Leak| if leak.per_request.unit == "bytes" { leak.growth.total } else { 0.0 };
         bytes(other).total_cmp(&bytes(one)).then_with(|| other.growth.total.total_cmp(&one.growth.total))

@@ -222,6 +222,13 @@ impl Attribution {
         Observations::new(self.timeline(resource), resource.resolution(), |point| point.level(resource))
     }
 
+    /// Age of the process at the last point of any timeline, ns.
+    pub(crate) fn age_ns(&self) -> u64 {
+        let timelines = [&self.exact, &self.natural, &self.counts];
+        let last = timelines.into_iter().filter_map(Timeline::last).map(|point| point.at_ns).max();
+        last.unwrap_or(0).saturating_sub(self.exact.started_ns())
+    }
+
     /// The last reading of a resource.
     pub fn last(&self, resource: Resource) -> Option<f64> {
         self.timeline(resource).points().rev().find_map(|point| point.level(resource))

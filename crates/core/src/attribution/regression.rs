@@ -18,6 +18,8 @@ const LEAST_CORROBORATION: usize = 3;
 /// A route that may also keep something for a while must still be certain, but one coefficient more has to be paid for: its
 /// chance may be this many times larger.
 const STILL_CERTAIN: f64 = 10.0;
+/// What is asked to be this certain is asked beside all times that requests may hold something for.
+pub(crate) const PATIENT: f64 = 5e-4;
 /// Only a route that others replace this well is part of a group; one that they replace badly is waited for.
 const REPLACEABLE: f64 = 0.02;
 /// With fewer intervals between readings routes are alike by chance.
@@ -77,6 +79,8 @@ pub(crate) struct Regression {
 #[derive(Clone, Debug)]
 pub(crate) struct Observations<'a> {
     points: Vec<(&'a Point, f64)>,
+    /// Points before them.
+    earlier: Vec<&'a Point>,
     resolution: f64,
     started_ns: u64,
 }
@@ -91,12 +95,18 @@ impl<'a> Observations<'a> {
         let points = timeline.points();
         let started_ns = timeline.started_ns();
         let points = points.filter_map(|point| Some((point, level(point)?))).collect();
-        Self { points, resolution, started_ns }
+        Self { points, earlier: Vec::new(), resolution, started_ns }
     }
 
     /// The same without the earliest points.
     pub(crate) fn since(&self, point: usize) -> Self {
-        Self { points: self.points.iter().skip(point).copied().collect(), ..*self }
+        let earlier =
+            self.earlier.iter().copied().chain(self.points.iter().take(point).map(|(point, _)| *point));
+        Self {
+            points: self.points.iter().skip(point).copied().collect(),
+            earlier: earlier.collect(),
+            ..*self
+        }
     }
 
     /// How many intervals between readings there are.
@@ -135,7 +145,7 @@ impl<'a> Observations<'a> {
         let accused: Vec<usize> = (0..routes.len())
             .filter(|column| routes.get(*column).is_some_and(|share| share.chance <= certain))
             .collect();
-        let still = self.chance_beside_held(&names, &accused).unwrap_or_default();
+        let still = self.chance_beside_held(&names, &accused, chance).unwrap_or_default();
         for (column, chance) in accused.into_iter().zip(still) {
             if let Some(share) = routes.get_mut(column) {
                 share.chance = share.chance.max(chance / STILL_CERTAIN);
@@ -151,7 +161,7 @@ impl<'a> Observations<'a> {
                         .cloned(),
                 )
                 .collect();
-            self.chance_beside_held(&names, &[0])
+            self.chance_beside_held(&names, &[0], chance)
                 .is_some_and(|still| still.first().is_some_and(|chance| chance / STILL_CERTAIN <= certain))
         });
         Some(Regression { routes, groups, certain })
@@ -160,7 +170,10 @@ impl<'a> Observations<'a> {
     /// The chances of those accused when each may also keep something for a while: what its requests of the last interval,
     /// or those that ended just before the reading, still hold (a short-lived cache, connections, what is freed only after
     /// the collection) is there at the next reading and gone at the one after, and would pass for a leak while its traffic rises.
-    fn chance_beside_held(&self, names: &[Vec<RouteId>], accused: &[usize]) -> Option<Vec<f64>> {
+    ///
+    /// Who asks for little chance also asks whether they may hold it for longer, up to half of the time since the process began: a store with
+    /// a time to live, sessions.
+    fn chance_beside_held(&self, names: &[Vec<RouteId>], accused: &[usize], chance: f64) -> Option<Vec<f64>> {
         if accused.is_empty() {
             return None;
         }
@@ -188,8 +201,47 @@ impl<'a> Observations<'a> {
             };
             Some(self.intervals().map(|((before, _), (after, _))| weight(after) - weight(before)).collect())
         };
-        let (one, other) = (beside(&of_interval)?, beside(&just_now)?);
-        Some(one.into_iter().zip(other).map(|(one, other)| one.max(other)).collect())
+        let mut chances = beside(&of_interval)?;
+        let mut also = |others: Vec<f64>| {
+            chances.iter_mut().zip(others).for_each(|(one, other)| *one = one.max(other));
+        };
+        also(beside(&just_now)?);
+        let mut seconds = 2.0 * mean;
+        while chance <= PATIENT && seconds <= self.age() / 2.0 {
+            also(beside(&|column| Some(self.held_for(names.get(column)?, seconds)))?);
+            seconds *= 2.0;
+        }
+        Some(chances)
+    }
+
+    /// Age of the process at the last point, s.
+    fn age(&self) -> f64 {
+        self.points.last().map_or(0.0, |(last, _)| number(last.at_ns.saturating_sub(self.started_ns)) / 1e9)
+    }
+
+    /// What requests that each hold one for so many seconds add from reading to reading.
+    fn held_for(&self, routes: &[RouteId], seconds: f64) -> Vec<f64> {
+        let total = |point: &Point| {
+            let each = routes.iter().filter_map(|route| point.counts.ended.get(usize::from(route.0)));
+            each.map(|ended| f64::from(*ended)).sum::<f64>()
+        };
+        let at = |point: &Point| number(point.at_ns.saturating_sub(self.started_ns)) / 1e9;
+        // Running totals over time, from the start of the process on.
+        let known: Vec<(f64, f64)> = std::iter::once((0.0, 0.0))
+            .chain(self.earlier.iter().map(|point| (at(point), total(point))))
+            .chain(self.points.iter().map(|(point, _)| (at(point), total(point))))
+            .collect();
+        let by = |time: f64| {
+            let after = known.partition_point(|(known, _)| *known < time).max(1);
+            match (known.get(after - 1), known.get(after)) {
+                (Some((t0, n0)), Some((t1, n1))) => {
+                    n0 + (n1 - n0) * ((time - t0) / (t1 - t0).max(1e-9)).clamp(0.0, 1.0)
+                }
+                _ => known.last().map_or(0.0, |(_, total)| *total),
+            }
+        };
+        let held = |point: &Point| total(point) - by((at(point) - seconds).max(0.0));
+        self.intervals().map(|((before, _), (after, _))| held(after) - held(before)).collect()
     }
 
     /// What a group of routes keeps that another witness has already convicted: few readings are enough, and all other

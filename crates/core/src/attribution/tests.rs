@@ -106,6 +106,55 @@ impl Service {
     pub(super) fn judge(&self) -> Findings {
         judge(&self.attribution, &self.routes, Some(4 << 30), 1e-3, |ns| format!("{} s", ns / SECOND))
     }
+
+    /// As with preset `production`.
+    fn patiently(&self, heap_limit: u64) -> usize {
+        judge(&self.attribution, &self.routes, Some(heap_limit), 1e-4, |_| String::new()).leaks.len()
+    }
+}
+
+#[test]
+fn a_patient_judge_waits_unless_the_limit_is_near() {
+    let mut service = Service::new(5, 4);
+    service.floor_every = 60;
+    let mut told = Vec::new();
+    for second in 0..1_800 {
+        service.second(second, 4.0, 4, |requests| [5_000.0 * requests[1], 0.0, 0.0], 20_000.0);
+        if second % 60 == 0 && service.patiently(4 << 30) > 0 {
+            told.push(second);
+        }
+        if second == 1_200 {
+            let young = judge(&service.attribution, &service.routes, None, 1e-4, |_| String::new());
+            assert!(young.unexplained && young.leaks.is_empty());
+            assert_eq!((service.patiently(4 << 30), service.patiently(60 << 20)), (0, 1));
+        }
+    }
+    assert!(told.first().is_some_and(|first| (1_440..1_600).contains(first)), "{told:?}");
+}
+
+#[test]
+fn a_patient_judge_does_not_take_what_is_kept_for_ten_minutes_for_a_leak() {
+    // The third was accused once, before a route was asked what it may hold for longer than an interval.
+    for seed in 31..36 {
+        let mut service = Service::new(seed, 4);
+        service.floor_every = 90;
+        let mut kept = std::collections::VecDeque::new();
+        let (mut mix, mut rate) = (Random::new(seed), 4.0);
+        for second in 0..7_200 {
+            if second % 280 == 0 {
+                rate = 4.0 * 3.3_f64.powf(2.0 * mix.unit() - 1.0);
+            }
+            let store = |requests: &[f64]| {
+                kept.push_back(3_000.0 * requests[1]);
+                let gone = if kept.len() > 600 { kept.pop_front().unwrap_or(0.0) } else { 0.0 };
+                [kept.back().copied().unwrap_or(0.0) - gone, 0.0, 0.0]
+            };
+            service.second(second, rate, 4, store, 20_000.0);
+            if second % 90 == 0 {
+                assert_eq!(service.patiently(4 << 30), 0, "seed {seed}, {second} s");
+            }
+        }
+    }
 }
 
 #[test]
