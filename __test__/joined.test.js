@@ -22,7 +22,8 @@ async function captured (t, route, without) {
   endAfter(t, server)
   const port = Number(await new Promise((resolve) => server.stdout.once('data', resolve)))
   const json = async (target) => JSON.parse((await request(port, target)).body)
-  const named = (report) => report.leaks.find((leak) => leak.routes.includes(`GET ${route}`))
+  // Until there are enough readings a leak may be told of several routes together.
+  const named = (report) => report.leaks.find(({ routes }) => routes.length === 1 && routes[0] === `GET ${route}`)
   const end = performance.now() + 90_000
   let leak
   // Paced, so that the heap stays small until floors have been taken.
@@ -51,7 +52,7 @@ test('without walks, the heap snapshot of an incident gives its leak the retaini
   const { analysis, leak, live } = await captured(t, '/customers', 'heap-walk')
 
   assert.deepEqual(Object.keys(analysis).sort(), ['heapSnapshot', 'schema'])
-  assert.equal(leak.culprit.pathBy, 'amount', JSON.stringify(leak))
+  assert.equal(leak.culprit?.pathBy, 'amount', JSON.stringify({ leak, live }))
   assert.ok(leak.culprit.retainingPath.includes('context customers'), leak.culprit.retainingPath.join(' → '))
   assert.equal(leak.culprit.file, SERVER)
   assert.deepEqual(live.culprit, leak.culprit)

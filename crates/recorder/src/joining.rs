@@ -104,7 +104,9 @@ fn complete(directory: &Path, live: &Report, found: &[Kept]) {
     };
     let before = report.leaks.iter().filter(|leak| has_path(leak)).count();
     for leak in report.leaks.iter_mut().filter(|leak| !has_path(leak)) {
-        let same = live.leaks.iter().find(|live| live.routes == leak.routes && has_path(live));
+        // What was told of several routes together may be told of one of them by now.
+        let within = |live: &Leak| live.routes.iter().all(|route| leak.routes.contains(route));
+        let same = live.leaks.iter().find(|live| has_path(live) && within(live));
         if let Some(culprit) = same.and_then(|live| live.culprit.as_ref()) {
             take(leak, culprit);
         }
