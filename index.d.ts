@@ -282,8 +282,8 @@ export interface Estimate {
   value: number
   /** Lower end of the interval. */
   low: number
-  /** Upper end of the interval. */
-  high: number
+  /** Upper end of the interval; `null` where the readings allow any amount. */
+  high: number | null
   /** `bytes`, `listeners` or `timers`. */
   unit: string
 }

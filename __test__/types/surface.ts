@@ -30,7 +30,7 @@ const stats: Stats = probe.stats()
 const p95: number | undefined = stats.routes[0]?.durationMs?.p95
 const report: Report = probe.report()
 const leak: Leak | undefined = report.leaks[0]
-const range: [number, number] | undefined = leak && [leak.perRequest.low, leak.perRequest.high]
+const range: [number, number | null] | undefined = leak && [leak.perRequest.low, leak.perRequest.high]
 
 probe.on('finding', (finding) => finding.route.length)
 probe.on('incident', (incident) => incident.heapSnapshot.state)

@@ -20,9 +20,10 @@ function byteScale (value) {
 
 /** An estimate with its interval: '8.1 kB (7.9–8.3)' or '1.00 (0.98–1.02)'. */
 function estimate ({ value, low, high, unit }) {
-  if (unit !== 'bytes') return `${value.toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})`
+  const end = (number, divisor, digits) => number === null ? '∞' : (number / divisor).toFixed(digits)
+  if (unit !== 'bytes') return `${value.toFixed(2)} (${end(low, 1, 2)}–${end(high, 1, 2)})`
   const { divisor, digits } = byteScale(value)
-  return `${bytes(value)} (${(low / divisor).toFixed(digits)}–${(high / divisor).toFixed(digits)})`
+  return `${bytes(value)} (${end(low, divisor, digits)}–${end(high, divisor, digits)})`
 }
 
 /** The values as at most `width` bars between 0 and `max`; neighbours share a bar, as their mean, where there are more. */

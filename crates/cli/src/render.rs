@@ -64,6 +64,7 @@ pub(crate) fn bytes(value: f64) -> String {
 /// Two or three digits that matter.
 pub(crate) fn digits(value: f64) -> String {
     match value.abs() {
+        size if size.is_infinite() => "∞".to_owned(),
         size if size >= 99.95 => format!("{value:.0}"),
         size if size >= 9.995 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
@@ -92,7 +93,9 @@ pub(crate) fn estimate(estimate: &Estimate) -> String {
         size if size >= 999.5 => (1_000.0, "kB"),
         _ => (1.0, "B"),
     };
-    let number = |value: f64| if scale.0 > 1.0 { digits(value / scale.0) } else { format!("{value:.0}") };
+    let number = |value: f64| {
+        if scale.0 > 1.0 || value.is_infinite() { digits(value / scale.0) } else { format!("{value:.0}") }
+    };
     format!("{} {} ({}–{})", number(*value), scale.1, number(*low), number(*high))
 }
 
@@ -161,6 +164,7 @@ mod tests {
         }
         assert_eq!(bytes_estimate(1_034.0, 980.0, 1_090.0), "1.03 kB (0.98–1.09)");
         assert_eq!(bytes_estimate(300.4, 263.0, 350.0), "300 B (263–350)");
+        assert_eq!(bytes_estimate(0.0, 0.0, f64::INFINITY), "0 B (0–∞)");
         let listeners = Estimate { value: 1.0, low: 0.98, high: 1.02, unit: "listeners".to_owned() };
         assert_eq!(estimate(&listeners), "1.00 (0.98–1.02)");
     }

@@ -2,7 +2,7 @@
 //!
 //! Absent is not zero: what was not measured is left out.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// Version tag of the report's form.
@@ -137,10 +137,16 @@ pub struct Estimate {
     pub value: f64,
     /// Lower end of the interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end; infinite, in JSON `null`, where the readings allow any amount.
+    #[serde(deserialize_with = "null_is_infinite")]
     pub high: f64,
     /// `bytes`, or what is counted: `listeners`, `timers`, `handles`, `descriptors`, `requests`, `keys`, `objects`.
     pub unit: String,
+}
+
+/// JSON has no infinite numbers, and serde writes `null` for one.
+fn null_is_infinite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
 }
 
 /// Growth that a leak explains.
@@ -240,4 +246,20 @@ pub struct Pause {
     pub max: f64,
     /// All together, ms.
     pub total: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_without_an_upper_end_is_read_as_it_was_written() {
+        let open = Estimate { value: 0.0, low: 0.0, high: f64::INFINITY, unit: "bytes".to_owned() };
+        let text = serde_json::to_string(&open).unwrap();
+        assert_eq!(text, r#"{"value":0.0,"low":0.0,"high":null,"unit":"bytes"}"#);
+        assert_eq!(serde_json::from_str::<Estimate>(&text).unwrap(), open);
+        assert!(
+            serde_json::from_str::<Estimate>(r#"{"value":null,"low":0,"high":1,"unit":"bytes"}"#).is_err()
+        );
+    }
 }

@@ -97,12 +97,28 @@ fn wait(mut child: Child, stop: &AtomicBool) -> Result<Value, String> {
     });
     let reader = match reader {
         Ok(reader) => reader,
-        Err(error) => return Err(end(child, &error.to_string())),
+        Err(error) => return Err(end(&mut child, &error.to_string())),
     };
+    let ended = ended(&mut child, stop);
+    // The pipe has ended with the child.
+    let answer = reader.join();
+    let status = ended?;
+    if !status.success() {
+        return Err(complaint(&mut child, status));
+    }
+    match answer {
+        Ok(Ok(text)) => serde_json::from_slice(&text).map_err(|error| format!("its answer: {error}")),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("its answer was not read".to_owned()),
+    }
+}
+
+/// How the child has ended; `Err` says why it was ended.
+fn ended(child: &mut Child, stop: &AtomicBool) -> Result<ExitStatus, String> {
     let deadline = Instant::now() + LONGEST;
-    let status = loop {
+    loop {
         match child.try_wait() {
-            Ok(Some(status)) => break status,
+            Ok(Some(status)) => return Ok(status),
             Ok(None) if stop.load(Ordering::Relaxed) => {
                 return Err(end(child, "the probe was stopped first"));
             }
@@ -110,18 +126,10 @@ fn wait(mut child: Child, stop: &AtomicBool) -> Result<Value, String> {
             Ok(None) => thread::sleep(LOOK),
             Err(error) => return Err(end(child, &error.to_string())),
         }
-    };
-    if !status.success() {
-        return Err(complaint(&mut child, status));
-    }
-    match reader.join() {
-        Ok(Ok(text)) => serde_json::from_slice(&text).map_err(|error| format!("its answer: {error}")),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("its answer was not read".to_owned()),
     }
 }
 
-fn end(mut child: Child, why: &str) -> String {
+fn end(child: &mut Child, why: &str) -> String {
     // It may have ended by itself meanwhile.
     let _ = child.kill();
     let _ = child.wait();

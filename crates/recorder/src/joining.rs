@@ -98,13 +98,12 @@ pub(crate) fn joined(shared: &Shared, directory: &Path, found: &[Kept]) {
 /// Completes the report in an incident's directory.
 fn complete(directory: &Path, live: &Report, found: &[Kept]) {
     let path = directory.join(REPORT);
-    // Only the leaks are read: elsewhere a number may be null for want of a finite value.
-    let report = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
-    let Some(mut report) = report else { return };
-    let leaks = report.get("leaks").and_then(|leaks| Vec::<Leak>::deserialize(leaks).ok());
-    let Some(mut leaks) = leaks else { return };
-    let before = leaks.iter().filter(|leak| has_path(leak)).count();
-    for leak in leaks.iter_mut().filter(|leak| !has_path(leak)) {
+    let Some(mut report) = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Report>(&text).ok())
+    else {
+        return;
+    };
+    let before = report.leaks.iter().filter(|leak| has_path(leak)).count();
+    for leak in report.leaks.iter_mut().filter(|leak| !has_path(leak)) {
         // What was told of several routes together may be told of one of them by now.
         let within = |live: &Leak| live.routes.iter().all(|route| leak.routes.contains(route));
         let same = live.leaks.iter().find(|live| has_path(live) && within(live));
@@ -112,18 +111,13 @@ fn complete(directory: &Path, live: &Report, found: &[Kept]) {
             take(leak, culprit);
         }
     }
-    let requests = |name: &str| {
-        let routes = report.get("routes")?.as_array()?;
-        routes.iter().find(|route| route["route"] == name)?.get("requests")?.as_u64()
-    };
-    join(&mut leaks, requests, found);
-    if leaks.iter().filter(|leak| has_path(leak)).count() > before
-        && let Ok(leaks) = serde_json::to_value(&leaks)
-        && let Some(all) = report.as_object_mut()
+    let requests = |route: &str| of_route(&report.routes, route);
+    join(&mut report.leaks, requests, found);
+    if report.leaks.iter().filter(|leak| has_path(leak)).count() > before
+        && let Ok(text) = serde_json::to_vec(&report)
     {
-        all.insert("leaks".to_owned(), leaks);
         // The report as it was is there; a disk that fails shows elsewhere.
-        let _ = files::write(&path, report.to_string().as_bytes());
+        let _ = files::write(&path, &text);
     }
 }
 

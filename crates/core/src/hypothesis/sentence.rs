@@ -3,6 +3,7 @@
 /// `12.1 MB`, in steps of 1 000 as people count.
 pub(crate) fn bytes(value: f64) -> String {
     match value.abs() {
+        size if size.is_infinite() => "any amount".to_owned(),
         size if size >= 1e9 => format!("{:.2} GB", value / 1e9),
         size if size >= 1e6 => format!("{:.1} MB", value / 1e6),
         size if size >= 1e3 => format!("{:.0} kB", value / 1e3),
@@ -32,6 +33,7 @@ mod tests {
     #[test]
     fn numbers_read_as_people_say_them() {
         assert_eq!((bytes(-12_100_000.0).as_str(), bytes(999.0).as_str()), ("-12.1 MB", "999 B"));
+        assert_eq!(bytes(f64::INFINITY), "any amount");
         assert_eq!(percent(0.0123), "1.2 %");
         assert_eq!((duration(40.0).as_str(), duration(23_400.0).as_str()), ("40 s", "6.5 h"));
     }

@@ -74,6 +74,7 @@ impl Worker {
         }
         pending.walk_fault = Some(failed);
     }
+
     /// Has a whole heap snapshot of so many bytes analysed; the answer joins the incident when it is there.
     pub(super) fn analyse(&mut self, incident: &Path, bytes: u64) {
         let available = self.shared.last_reading().and_then(|reading| reading.available());
