@@ -20,6 +20,7 @@ const CHECKS = [
   require('./ready/file-lengths.js'),
   require('./ready/documents.js'),
   require('./ready/machine-paths.js'),
+  require('./ready/vendored.js'),
   require('./ready/layers-js.js'),
   require('./ready/layers-rust.js'),
   require('./ready/types.js'),

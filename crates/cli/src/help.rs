@@ -29,14 +29,19 @@ exit codes: 0 done, 1 nothing found or unreadable, 2 wrong usage
 ";
 const REPORT: &str = "\
 usage: leakprobe report DIR [--json]
+       leakprobe report DIR --html [FILE]
 
 DIR is the directory of the probe, one service's folder in it, or an incident's. With several services, all of
 them are reported; --json gives an array then.
+
+--html writes one file with the report and the newest incidents that any browser opens, without a server and without a
+network; without FILE it is named after the service, and - is standard output.
 
 examples:
   npx leakprobe report .leakprobe
   npx leakprobe report .leakprobe/mail-api/incidents/20260102T030405.678Z-slow-route-1f3a22
   npx leakprobe report .leakprobe --json | jq '.leaks[].route'
+  npx leakprobe report .leakprobe --html report.html
 
 exit codes: 0 done, 1 no report there or unreadable, 2 wrong usage
 ";

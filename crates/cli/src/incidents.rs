@@ -34,7 +34,8 @@ pub(crate) fn count(folder: &Path) -> usize {
     list(folder).len()
 }
 
-fn list(folder: &Path) -> Vec<PathBuf> {
+/// The folders of a service's incidents, in no order.
+pub(crate) fn list(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder.join("incidents")) else { return Vec::new() };
     entries.flatten().map(|entry| entry.path()).filter(|path| path.join("incident.json").exists()).collect()
 }

@@ -13,6 +13,7 @@ mod diff;
 mod find;
 mod heap_file;
 mod help;
+mod html;
 mod incidents;
 mod path;
 mod progress;
@@ -53,7 +54,7 @@ pub struct Output {
 
 /// Runs a command. `tell` gets the progress, where standard error is a terminal.
 pub fn run(args: &[String], terminal: Terminal, tell: Tell<'_>) -> Output {
-    if let Some(output) = rules::run(args, terminal) {
+    if let Some(output) = rules::run(args, terminal).or_else(|| html::run(args)) {
         return output;
     }
     let progress = Progress::new(tell);

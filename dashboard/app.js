@@ -1,0 +1,117 @@
+// The live page: asks the API, keeps what it said, and shows the page that the address names.
+
+import { h, say } from './dom.js'
+import { ApiError, ask, Feed, hasToken, setToken } from './feed.js'
+import { clock, duration } from './format.js'
+import { incidentPage, overviewPage, routePage } from './pages.js'
+import { VERDICTS, verdictSentence } from './words.js'
+
+const STALL_MS = 500
+const state = {}
+const at = (id) => document.getElementById(id)
+const main = at('main')
+let page
+let route
+let incident
+
+const feed = new Feed({ wanted, onAnswer, onSilence })
+
+/** What the page at hand needs. */
+function wanted () {
+  return {
+    report: 'api/report',
+    stats: 'api/stats',
+    series: 'api/series',
+    incidents: 'api/incidents',
+    ...(route === undefined ? {} : { routeSeries: `api/series?route=${encodeURIComponent(route)}` }),
+    ...(incident === undefined ? {} : { incident: `api/incidents/${encodeURIComponent(incident)}` })
+  }
+}
+
+function onAnswer (answers) {
+  Object.assign(state, answers)
+  at('token').hidden = true
+  document.documentElement.dataset.live = 'yes'
+  say(at('live'), 'live')
+  say(at('silence'), '')
+  at('silence').hidden = true
+  head()
+  page.update(state)
+}
+
+function onSilence ({ since, nextInMs, error }) {
+  document.documentElement.dataset.live = 'no'
+  say(at('live'), `no answer, next try in ${duration(nextInMs)}`)
+  const asksForToken = error instanceof ApiError && (error.status === 401 || error.status === 403)
+  const why = error instanceof ApiError ? `The server answers: ${error.message}.` : 'The process may have ended, or its port is closed.'
+  say(at('silence'), `No answer since ${clock(since)}. ${why}${state.report === undefined ? '' : ' What is shown is what was last known.'}`)
+  at('silence').hidden = false
+  at('token').hidden = !asksForToken
+}
+
+function head () {
+  const { report, series } = state
+  const { process } = report
+  say(at('service'), process.service)
+  say(at('process'), `pid ${process.pid} · node ${process.node} · up ${duration(process.uptimeMs)}`)
+  const sign = VERDICTS[report.verdict]?.sign ?? ''
+  document.title = `${sign} ${page.title ?? verdictSentence(report).map((part) => part.route ?? part.more ?? part).join('')} – ${process.service}`
+  // Said only when it becomes another one: numbers that change every two seconds are no news to somebody who listens.
+  say(at('said'), `${VERDICTS[report.verdict]?.word ?? report.verdict}. ${report.leaks.length === 0 ? '' : `Leaking routes: ${[...new Set(report.leaks.flatMap(({ routes }) => routes))].sort().join(', ')}.`}`)
+  const late = series?.process?.loopStallMs?.at(-1) ?? 0
+  at('stall').hidden = late < STALL_MS
+  say(at('stall-said'), late < STALL_MS ? '' : 'The event loop stands still, and every request with it.')
+  say(at('stall-for'), late < STALL_MS ? '' : `for ${duration(late)}`)
+}
+
+/** Shows the page of the address. */
+function show ({ first = false } = {}) {
+  const [, kind, name] = /^#\/(route|incident)\/(.+)$/.exec(location.hash) ?? []
+  const decoded = name === undefined ? undefined : decode(name)
+  route = kind === 'route' ? decoded : undefined
+  incident = kind === 'incident' ? decoded : undefined
+  delete state.routeSeries
+  delete state.incident
+  page?.close()
+  page = route !== undefined ? routePage(route, options) : incident !== undefined ? incidentPage(incident, options) : overviewPage(options)
+  main.replaceChildren(page.element)
+  if (state.report !== undefined) {
+    head()
+    page.update(state)
+  }
+  if (!first) {
+    scrollTo(0, 0)
+    ;(page.focus ?? main).focus({ preventScroll: true })
+  }
+  feed.now()
+}
+
+const options = {
+  tokens: hasToken,
+  capture: async (heapSnapshot) => {
+    await ask('api/capture', { method: 'POST', body: { heapSnapshot, reason: 'dashboard' } })
+    feed.now()
+  }
+}
+
+function decode (text) {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+at('token').addEventListener('submit', (event) => {
+  event.preventDefault()
+  setToken(at('token-text').value.trim())
+  at('token-text').value = ''
+  feed.now()
+})
+addEventListener('hashchange', () => show())
+at('skip').addEventListener('click', (event) => {
+  event.preventDefault()
+  main.focus()
+})
+main.append(h('p', { class: 'note' }, 'Waiting for the first answer …'))
+show({ first: true })

@@ -1,0 +1,231 @@
+// Larger charts over time, drawn by uPlot, each a figure with a title and a legend that says the numbers.
+
+/* global uPlot */
+
+import { h, replace, say } from './dom.js'
+import { clock, short } from './format.js'
+
+const SYNC = 'time'
+const dark = matchMedia('(prefers-color-scheme: dark)')
+const charts = new Set()
+
+// Colours are read from the stylesheet when a chart is made, so another scheme means other charts.
+dark.addEventListener('change', () => { for (const chart of charts) chart.rebuild() })
+
+const resized = new ResizeObserver((entries) => {
+  for (const { target } of entries) target.leakprobeChart?.fit()
+})
+
+/**
+ * A chart over time.
+ * @param {{ title: string, height?: number, format: (value: number) => string, stacked?: boolean, log?: boolean, pulses?: boolean,
+ *   series: Array<{ label: string, color: string, dash?: number[], note?: string }> }} spec color: a variable of the stylesheet
+ * @returns {{ element: HTMLElement, update: (times: number[], columns: Array<Array<number | null>>, summary?: string) => void }}
+ */
+export function timeChart (spec) {
+  const place = h('div', { class: 'plot', role: 'img', 'aria-label': `${spec.title}: no data yet` })
+  const values = spec.series.map(() => h('span', { class: 'value' }))
+  const at = h('span', { class: 'at' })
+  const legend = h('ul', { class: 'legend' }, spec.series.map(({ label, color, dash }, i) =>
+    h('li', {}, h('span', { class: `swatch ${dash === undefined ? '' : 'dashed'}`, 'data-color': color }), h('span', { class: 'label' }, label), values[i])))
+  const element = h('figure', { class: 'chart' }, h('figcaption', {}, h('span', { class: 'title' }, spec.title), at), place, legend)
+  let plot
+  let data
+  let columns = []
+  const tell = (index) => {
+    const i = index ?? lastKnown(columns)
+    say(at, index === null || index === undefined ? '' : clock(data[0][index] * 1000))
+    columns.forEach((column, s) => {
+      const value = i === undefined ? undefined : column[i] ?? (index === undefined || index === null ? column.findLast((one) => one !== null && one !== undefined) : null)
+      say(values[s], value === undefined || value === null ? '–' : spec.format(value))
+    })
+  }
+  const build = () => {
+    plot?.destroy()
+    plot = undefined
+    for (const swatch of legend.querySelectorAll('.swatch')) swatch.style.setProperty('--swatch', color(swatch.dataset.color))
+    if (data === undefined || data[0].length < 2) return
+    plot = new uPlot(options(spec, width(place), { setCursor: [({ cursor }) => tell(cursor.idx)] }), data, place)
+  }
+  const chart = {
+    rebuild: () => { if (place.isConnected) build() },
+    fit: () => { if (plot !== undefined && width(place) > 0) plot.setSize({ width: width(place), height: plotHeight(spec) }) }
+  }
+  place.leakprobeChart = chart
+  charts.add(chart)
+  resized.observe(place)
+  return {
+    element,
+    update (times, given, summary) {
+      columns = given.map((column) => column.map((value) => value ?? null))
+      const drawn = spec.stacked ? stack(columns) : columns
+      data = [times.map((time) => time / 1000), ...drawn]
+      if (plot === undefined) build()
+      else plot.setData(data)
+      tell(plot?.cursor.idx)
+      place.setAttribute('aria-label', `${spec.title}. ${summary ?? spec.series.map(({ label }, s) => `${label}: ${values[s].textContent}`).join(', ')}`)
+    },
+    close () {
+      charts.delete(chart)
+      resized.unobserve(place)
+      plot?.destroy()
+    }
+  }
+}
+
+/**
+ * How many requests took how long, over time: darker is more.
+ * @returns {{ element: HTMLElement, update: (times: number[], heat: { boundsMs: Array<number | null>, counts: number[][] } | null, format: (ms: number) => string) => void }}
+ */
+export function heatMap (title) {
+  const place = h('div', { class: 'plot', role: 'img', 'aria-label': `${title}: no data yet` })
+  const at = h('span', { class: 'at' })
+  const note = h('p', { class: 'note' })
+  const element = h('figure', { class: 'chart heat' }, h('figcaption', {}, h('span', { class: 'title' }, title), at), place, note)
+  let plot
+  let cells
+  const build = () => {
+    plot?.destroy()
+    plot = undefined
+    if (cells === undefined || cells.times.length < 2) return
+    const ramp = color('--heat')
+    plot = new uPlot({
+      ...options({ series: [{ label: '', color: '--heat' }], format: (index) => cells.label(index), height: 260 }, width(place), {
+        draw: [(self) => drawCells(self, cells, ramp)],
+        setCursor: [({ cursor }) => say(at, cursor.idx === null || cursor.idx === undefined ? '' : cells.tell(cursor.idx))]
+      }),
+      scales: { x: { time: true }, y: { range: () => [0, cells.rows] } },
+      series: [{}, { show: true, paths: () => null, points: { show: false } }]
+    }, [cells.times, cells.times.map(() => 0)], place)
+  }
+  const chart = { rebuild: () => { if (place.isConnected) build() }, fit: () => { if (plot !== undefined && width(place) > 0) plot.setSize({ width: width(place), height: 260 }) } }
+  place.leakprobeChart = chart
+  charts.add(chart)
+  resized.observe(place)
+  return {
+    element,
+    update (times, heat, format) {
+      if (heat === null || heat === undefined || times.length < 2) {
+        say(note, 'Not enough requests yet.')
+        return
+      }
+      cells = readCells(times, heat, format)
+      if (plot === undefined) build()
+      else plot.setData([cells.times, cells.times.map(() => 0)])
+      say(note, cells.summary)
+      place.setAttribute('aria-label', `${title}. ${cells.summary}`)
+    },
+    close () {
+      charts.delete(chart)
+      resized.unobserve(place)
+      plot?.destroy()
+    }
+  }
+}
+
+/** The rows that hold anything, and the largest count. */
+function readCells (times, { boundsMs, counts }, format) {
+  const totals = boundsMs.map((_, row) => counts.reduce((sum, column) => sum + (column?.[row] ?? 0), 0))
+  const used = totals.flatMap((total, row) => total > 0 ? [row] : [])
+  const first = Math.max(0, (used[0] ?? 0) - 1)
+  const last = Math.min(boundsMs.length - 1, (used.at(-1) ?? 0) + 1)
+  const most = Math.max(1, ...counts.flatMap((column) => column ?? []))
+  const bound = (row) => row < 0 ? 0 : boundsMs[row]
+  const range = (row) => bound(row) === null ? `over ${format(bound(row - 1))}` : `${format(bound(row - 1))} to ${format(bound(row))}`
+  const busiest = totals.indexOf(Math.max(...totals))
+  const requests = totals.reduce((sum, total) => sum + total, 0)
+  return {
+    times: times.map((time) => time / 1000),
+    counts,
+    first,
+    rows: last - first + 1,
+    most,
+    label: (index) => index + first === 0 ? '0' : Number.isInteger(index) && bound(index + first - 1) !== null ? format(bound(index + first - 1)) : '',
+    tell (i) {
+      const column = counts[i] ?? []
+      const total = column.reduce((sum, value) => sum + value, 0)
+      const top = column.indexOf(Math.max(...column))
+      return `${clock(times[i])}: ${total === 0 ? 'no requests' : `${total} requests, most ${range(top)}`}`
+    },
+    summary: requests === 0 ? 'No requests in this time.' : `Darker is more. Most of ${requests.toLocaleString('en-US')} requests took ${range(busiest)}; the slowest ${range(used.at(-1))}.`
+  }
+}
+
+function drawCells (self, cells, ramp) {
+  const { ctx } = self
+  const { times, counts, first, rows, most } = cells
+  ctx.save()
+  ctx.fillStyle = ramp
+  for (let i = 0; i < times.length; i++) {
+    const left = Math.round(self.valToPos(i === 0 ? times[i] : (times[i - 1] + times[i]) / 2, 'x', true))
+    const right = Math.round(self.valToPos(i === times.length - 1 ? times[i] : (times[i] + times[i + 1]) / 2, 'x', true))
+    for (let row = 0; row < rows; row++) {
+      const count = counts[i]?.[row + first] ?? 0
+      if (count === 0) continue
+      const bottom = Math.round(self.valToPos(row, 'y', true))
+      const top = Math.round(self.valToPos(row + 1, 'y', true))
+      ctx.globalAlpha = 0.14 + 0.86 * Math.sqrt(count / most)
+      ctx.fillRect(left, top, Math.max(1, right - left), Math.max(1, bottom - top))
+    }
+  }
+  ctx.restore()
+}
+
+function options (spec, width, hooks) {
+  const ink = color('--muted')
+  const line = color('--line')
+  const font = `${12 * rem() / 16}px ${getComputedStyle(document.body).fontFamily}`
+  const lines = spec.series.map(({ color: name, dash }) => ({
+    stroke: color(name), width: spec.stacked ? 0.5 : 1.75, dash, fill: spec.stacked ? color(name) : undefined, points: { show: false }, spanGaps: true
+  }))
+  return {
+    width: Math.max(80, width),
+    height: plotHeight(spec),
+    legend: { show: false },
+    cursor: { y: false, points: { show: !spec.stacked, size: 6 }, sync: { key: SYNC }, drag: { x: false, y: false } },
+    scales: { x: { time: true }, y: { range: (self, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
+    axes: [
+      { stroke: ink, font, grid: { show: false }, ticks: { stroke: line, width: 1, size: 4 }, values: (self, splits, axis, space, step) => splits.map((at) => new Date(at * 1000).toLocaleTimeString('en-GB', step < 60 ? {} : { hour: '2-digit', minute: '2-digit' })), space: 80 * rem() / 16, size: 30 * rem() / 16 },
+      { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: 70 * rem() / 16, values: (self, splits) => splits.map((value) => short(spec.format(value))), space: 36 }
+    ],
+    series: [{}, ...(spec.stacked ? lines.toReversed() : lines)],
+    hooks
+  }
+}
+
+/** Sums from below, the largest first, as areas hide those behind them. */
+function stack (columns) {
+  const sums = []
+  columns.reduce((below, column) => {
+    const sum = column.map((value, i) => value === null ? null : value + (below?.[i] ?? 0))
+    sums.unshift(sum)
+    return sum
+  }, undefined)
+  return sums
+}
+
+function lastKnown (columns) {
+  const length = columns[0]?.length ?? 0
+  for (let i = length - 1; i >= 0; i--) if (columns.some((column) => column[i] !== null)) return i
+}
+
+function plotHeight ({ height = 190 }) {
+  return Math.round(height * rem() / 16)
+}
+
+function rem () {
+  return parseFloat(getComputedStyle(document.documentElement).fontSize)
+}
+
+function width (place) {
+  return Math.floor(place.clientWidth)
+}
+
+function color (name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+}
+
+/** Puts a note in place of a chart that has nothing to show. */
+export function absent (title, why) {
+  return replace(h('figure', { class: 'chart absent' }), h('figcaption', {}, h('span', { class: 'title' }, title)), h('p', { class: 'note' }, why))
+}
