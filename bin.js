@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 'use strict'
 
-// The command line is in the addon; this hands over what is typed, and prints what comes back.
+// The command line is in the addon; this hands over what is typed, and prints what comes back. `top` runs on: it is in lib/.
 
 const fs = require('node:fs')
 const os = require('node:os')
@@ -16,14 +16,26 @@ for (const stream of [process.stdout, process.stderr]) {
 
 if (process.env.LEAKPROBE_BACKGROUND !== undefined) stepBack()
 
-try {
-  const width = process.stdout.columns ?? 100
-  const color = process.stdout.isTTY === true && process.env.NO_COLOR === undefined
-  const { code, stdout, stderr } = loadNative().runCli(process.argv.slice(2), width, color, process.stderr.isTTY === true)
-  process.stdout.write(stdout)
-  process.stderr.write(stderr)
-  process.exitCode = code
-} catch (error) {
+if (process.argv[2] === 'top') {
+  require('./lib/top').top(process.argv.slice(3), process).then((code) => { process.exitCode = code }, fail)
+} else {
+  command()
+}
+
+function command () {
+  try {
+    const width = process.stdout.columns ?? 100
+    const color = process.stdout.isTTY === true && process.env.NO_COLOR === undefined
+    const { code, stdout, stderr } = loadNative().runCli(process.argv.slice(2), width, color, process.stderr.isTTY === true)
+    process.stdout.write(stdout)
+    process.stderr.write(stderr)
+    process.exitCode = code
+  } catch (error) {
+    fail(error)
+  }
+}
+
+function fail (error) {
   process.stderr.write(`leakprobe: ${error.message}\n`)
   process.exitCode = 1
 }

@@ -6,8 +6,9 @@ leakprobe: which route leaks, how much per request, of which kind
 usage: leakprobe <command> [options]
 
 commands:
-  report DIR              the report kept in DIR (what start() was given as `directory`)
+  report DIR              the report kept in DIR (what start() was given as `directory`); --html: as a page
   incidents DIR           the incidents kept in DIR, oldest first
+  top DIR|PID             what a running process does, drawn anew each second, like top
   analyze FILE            what a heap snapshot holds, and where it gathers
   diff FILE FILE...       what grew from one heap snapshot to the next
   path FILE --class NAME  what keeps the objects of a class
