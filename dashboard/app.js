@@ -60,7 +60,7 @@ function head () {
   say(at('said'), `${VERDICTS[report.verdict]?.word ?? report.verdict}. ${report.leaks.length === 0 ? '' : `Leaking routes: ${[...new Set(report.leaks.flatMap(({ routes }) => routes))].sort().join(', ')}.`}`)
   const late = series?.process?.loopStallMs?.at(-1) ?? 0
   at('stall').hidden = late < STALL_MS
-  say(at('stall-said'), late < STALL_MS ? '' : 'The event loop stands still, and every request with it.')
+  say(at('stall-said'), late < STALL_MS ? '' : 'The event loop stands still, and every request with it')
   say(at('stall-for'), late < STALL_MS ? '' : `for ${duration(late)}`)
 }
 

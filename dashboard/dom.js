@@ -25,7 +25,8 @@ export function replace (parent, ...children) {
 
 /** Sets a text where it differs, so that nothing is announced or repainted without a reason. */
 export function say (node, text) {
-  if (node.textContent !== text) node.textContent = text
+  const shown = plain(text)
+  if (node.textContent !== shown) node.textContent = shown
 }
 
 /** Calls `build` when `value` is another one than at the last call for this `node`. */
@@ -53,5 +54,12 @@ function isThere (child) {
 }
 
 function asNode (child) {
-  return child instanceof Node ? child : document.createTextNode(String(child))
+  return child instanceof Node ? child : document.createTextNode(plain(String(child)))
 }
+
+/** Without letters that are not seen but turn the direction of those after them: a name must not look like another. */
+function plain (text) {
+  return text.replace(UNSEEN, '\ufffd')
+}
+
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g

@@ -9,6 +9,7 @@ import { growthText, keptEstimate, kindText, leakRoutes, witnessTitle } from './
 /** @param {object} leak @param {{ titled?: boolean }} [look] titled: with the route's name */
 export function leakArticle (leak, { titled = false } = {}) {
   const kept = keptEstimate(leak)
+  const level = titled ? 'h4' : 'h2'
   return h('article', { class: 'leak' },
     titled ? h('h3', { class: 'route-name' }, h('span', { class: 'sign', 'aria-hidden': 'true' }, '▲ '), leakRoutes(leak)) : null,
     h('dl', { class: 'facts' },
@@ -18,31 +19,31 @@ export function leakArticle (leak, { titled = false } = {}) {
       fact('Growth', h('strong', {}, `${amount({ value: leak.growth.perHour, unit: leak.growth.unit })} an hour`), growthText(leak).split(',')[0]),
       leak.timeToLimitMs === undefined || leak.timeToLimitMs === null ? null : fact('Heap limit in', h('strong', {}, duration(leak.timeToLimitMs)), 'at this rate')),
     leak.routes.length > 1 ? h('p', { class: 'note' }, `The traffic of ${leak.routes.join(', ')} cannot be told apart: one of them keeps it, or several.`) : null,
-    path(leak.culprit), witnesses(leak.evidence))
+    path(leak.culprit, level), witnesses(leak.evidence, level))
 }
 
 function fact (name, value, note) {
   return h('div', {}, h('dt', {}, name), h('dd', {}, value, h('span', { class: 'note' }, note)))
 }
 
-function path (culprit) {
+function path (culprit, level) {
   if (culprit === undefined || culprit === null) return h('p', { class: 'note' }, 'No witness has named the code yet.')
   const steps = culprit.retainingPath ?? []
   const by = pathBy(culprit)
   return h('div', { class: 'culprit-box' },
-    h('h4', {}, 'What keeps it'),
+    h(level, { class: 'sub' }, 'What keeps it'),
     culprit.file === undefined || culprit.file === null ? null : culpritLine(culprit),
     steps.length === 0 ? h('p', { class: 'note' }, 'No retaining path yet: neither a walk nor a heap snapshot tells.') : retainingPath(steps),
     by === undefined || steps.length === 0 ? null : h('p', { class: 'note' }, by))
 }
 
-function witnesses (evidence) {
+function witnesses (evidence, level) {
   const most = new Map()
   for (const { perRequest } of evidence) {
     if (perRequest === undefined) continue
     most.set(perRequest.unit, Math.max(most.get(perRequest.unit) ?? 0, perRequest.high ?? perRequest.value * 1.5))
   }
-  return h('div', { class: 'witnesses-box' }, h('h4', {}, 'Witnesses'),
+  return h('div', { class: 'witnesses-box' }, h(level, { class: 'sub' }, 'Witnesses'),
     h('table', { class: 'witnesses' }, h('caption', { class: 'hidden' }, 'Independent estimates of what a request keeps'),
       h('thead', {}, h('tr', {}, ['Witness', 'Kept per request', 'Interval', 'Observations', 'Requests'].map((title, i) => h('th', { scope: 'col', class: i === 0 ? undefined : `number c${i}` }, title)))),
       h('tbody', {}, evidence.map((witness) => witnessRow(witness, most)))))

@@ -60,6 +60,7 @@ export function routesTable ({ link }) {
     empty.hidden = list.length > 0
     say(empty, known.length === 0 ? 'No request has ended yet.' : 'No route has that in its name.')
     table.hidden = list.length === 0
+    table.classList.toggle('without-leaks', state.report.leaks.length === 0)
     table.classList.toggle('without-series', state.series === undefined)
     const series = new Map((state.series?.routes ?? []).map((one) => [one.route, one]))
     const elements = shown.map(({ route, leaks }) => {
@@ -99,7 +100,7 @@ function row (name, href) {
   const value = h('span', { class: 'value' })
   const range = h('span', { class: 'range' })
   const element = h('tr', {},
-    h('th', { scope: 'row', class: 'route' }, h('a', { href }, name), badge), cells.requests, cells.p50, cells.p95,
+    h('th', { scope: 'row', class: 'route' }, h('div', {}, h('a', { href, title: name }, name), badge)), cells.requests, cells.p50, cells.p95,
     h('td', { class: 'latency' }, latencyLine.element), h('td', { class: 'number kept' }, value, range), h('td', { class: 'memory' }, keptLine.element))
   return {
     element,
