@@ -15,6 +15,9 @@ export const version: string
  * Starts watching this process. At most one probe runs per process; where `leakprobe/register` has started one already,
  * that one is returned, with the options of the config file and the environment.
  *
+ * Where the addon does not load, one warning says why, and the probe that is returned measures nothing: its report has
+ * `capabilities.native.state` `absent`, `capture()` rejects with `LEAKPROBE_ERR_NATIVE`, and `track()` only runs the work.
+ *
  * @throws an error with a `code` of {@link ErrorCode}
  */
 export function start (options?: Options): Probe
@@ -139,8 +142,8 @@ export interface Options {
   analyzeHeapSnapshots?: boolean
   /** A trigger's heap snapshot is not taken when its predicted pause is longer, ms, 0 to 3 600 000. Default 5 000 (`test`: 20 000). */
   maxSnapshotPauseMs?: number
-  /** Parts to do without, so that their fallback is used. Default none. */
-  without?: Array<'freeze' | 'native-heap-statistics' | 'native-gc' | 'listener-hooks' | 'timer-hooks' | 'loop-idle-time' | 'interrupt' | 'heap-limit' | 'object-count' | 'heap-walk' | 'listener-sites' | 'timer-sites' | 'heap-samples' | 'native-heap-samples'>
+  /** Parts to do without, so that their fallback is used; without `native` the probe does nothing. Default none. */
+  without?: Array<'native' | 'freeze' | 'native-heap-statistics' | 'native-gc' | 'listener-hooks' | 'timer-hooks' | 'loop-idle-time' | 'interrupt' | 'heap-limit' | 'object-count' | 'heap-walk' | 'listener-sites' | 'timer-sites' | 'heap-samples' | 'native-heap-samples'>
 }
 
 /** A condition with its limits and what to do when it holds; see docs/triggers.md. */
@@ -335,7 +338,7 @@ export type ErrorCode =
   | 'LEAKPROBE_ERR_OPTION'
   /** The config file cannot be read or parsed: see `file`, `line`, `column`. */
   | 'LEAKPROBE_ERR_CONFIG_FILE'
-  /** The addon is missing or made for another platform. */
+  /** The addon is missing, made for another platform, or forbidden; the message says what to do. */
   | 'LEAKPROBE_ERR_NATIVE'
   /** A probe is running already. */
   | 'LEAKPROBE_ERR_ALREADY_STARTED'

@@ -15,9 +15,7 @@ const TABLE = {
   },
   LEAKPROBE_ERR_NATIVE: {
     Base: Error,
-    message: ({ platform, reason }) =>
-      `the native addon does not load on ${platform}: ${reason}. Reinstall leakprobe on this machine ` +
-      '(node_modules copied from another platform do not work), or build it with "npm run build" in its folder'
+    message: ({ platform, reason, remedy }) => `the native addon does not load on ${platform}: ${reason}. ${remedy}`
   },
   LEAKPROBE_ERR_ALREADY_STARTED: {
     Base: Error,

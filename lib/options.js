@@ -18,7 +18,7 @@ const HOUR_MS = 3_600_000
 
 /** What can be forced onto its fallback. */
 const PARTS = [
-  'freeze', 'native-heap-statistics', 'native-gc', 'listener-hooks', 'timer-hooks', 'loop-idle-time', 'interrupt', 'heap-limit', 'object-count', 'heap-walk',
+  'native', 'freeze', 'native-heap-statistics', 'native-gc', 'listener-hooks', 'timer-hooks', 'loop-idle-time', 'interrupt', 'heap-limit', 'object-count', 'heap-walk',
   'listener-sites', 'timer-sites', 'heap-samples', 'native-heap-samples'
 ]
 

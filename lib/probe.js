@@ -6,7 +6,8 @@ const { EventEmitter } = require('node:events')
 const { IncomingMessage } = require('node:http')
 const path = require('node:path')
 const channels = require('node:diagnostics_channel')
-const { codedError, fromNative, describe } = require('./errors')
+const { captureOptions, checkSetRoute, checkTrack } = require('./arguments')
+const { codedError, fromNative } = require('./errors')
 const { loadNative, callNative } = require('./native')
 const { makeCells, writeHeapStatistics } = require('./heap-statistics')
 const { watchCollections } = require('./collections')
@@ -62,6 +63,7 @@ class Probe extends EventEmitter {
       new NativeProbe(nativeOptions(options), cells, (kind, json) => this.#onEvent(kind, json)))
     if (!native.heapNative) this.#writeHeap = () => writeHeapStatistics(cells)
     try {
+      native.setCapability('native', 'native', `the addon for ${process.platform}-${process.arch}`)
       if (capability !== undefined) native.setCapability(...capability)
       this.#watch(native, options)
     } catch (error) {
@@ -82,20 +84,15 @@ class Probe extends EventEmitter {
   }
 
   /** Writes an incident; resolves with it when it is complete on disk, heap snapshot included. */
-  async capture ({ heapSnapshot = false, floor = false, reason = 'manual' } = {}) {
-    if (typeof heapSnapshot !== 'boolean') refuse('heapSnapshot', 'true or false', heapSnapshot)
-    if (typeof floor !== 'boolean') refuse('floor', 'true or false', floor)
-    if (typeof reason !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/.test(reason)) {
-      refuse('reason', 'a name of 1 to 40 letters, digits, dots, dashes and underscores', reason)
-    }
+  async capture (options) {
+    const { heapSnapshot, floor, reason } = captureOptions(options)
     const id = this.#call((native) => native.capture(reason, heapSnapshot, floor))
     return this.#captures.completed(id)
   }
 
   /** Runs `work` as one request of the route `name`; returns what it returns, throws what it throws. */
   track (name, work) {
-    if (typeof name !== 'string' || name === '') refuse('name', 'a string that is not empty', name)
-    if (typeof work !== 'function') refuse('work', 'a function', work)
+    checkTrack(name, work)
     if (this.#native === undefined) return work()
     const route = this.#routes.idOfName(name)
     const handle = this.#begin()
@@ -129,8 +126,7 @@ class Probe extends EventEmitter {
 
   /** Names the route of a request; wins over every other source. Also takes fastify's request and koa's context. */
   setRoute (request, name) {
-    if (typeof name !== 'string' || name === '') refuse('name', 'a string that is not empty', name)
-    if (request === null || typeof request !== 'object') refuse('request', 'a request', request)
+    checkSetRoute(request, name)
     rawRequest(request)[kRoute] = { name }
   }
 
@@ -263,10 +259,6 @@ class Probe extends EventEmitter {
 // Frameworks wrap Node's request: fastify under `raw`, koa's context under `req`, hono's under `env.incoming`.
 function rawRequest (request) {
   return [request, request.raw, request.req, request.env?.incoming].find((one) => one instanceof IncomingMessage) ?? request
-}
-
-function refuse (argument, expected, received) {
-  throw codedError('LEAKPROBE_ERR_ARGUMENT', { argument, expected, received: describe(received) })
 }
 
 // The recorder reads flat options, and what the measuring and judging need under `core`.

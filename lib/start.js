@@ -5,6 +5,8 @@
 
 const { isMainThread } = require('node:worker_threads')
 const { codedError } = require('./errors')
+const { switchedOff, whyNotNative } = require('./native')
+const { NoopProbe } = require('./noop-probe')
 const { readOptions } = require('./options')
 const { Probe } = require('./probe')
 
@@ -36,9 +38,19 @@ function startByRegister () {
 
 function launch (options, { byRegister, capability }) {
   if (process[kRunning] !== undefined) throw codedError('LEAKPROBE_ERR_ALREADY_STARTED')
-  const probe = new Probe(options, () => { delete process[kRunning] }, capability)
+  const forget = () => { delete process[kRunning] }
+  const probe = withoutNative(options, forget) ?? new Probe(options, forget, capability)
   Object.defineProperty(process, kRunning, { value: { probe, byRegister }, configurable: true, enumerable: false })
   return probe
+}
+
+// An application must start where the addon does not: it is told once by a warning, and for good in the capabilities.
+function withoutNative (options, onStop) {
+  if (options.without.includes('native')) return new NoopProbe(options, onStop, switchedOff())
+  const why = whyNotNative()
+  if (why === undefined) return undefined
+  process.emitWarning(`leakprobe is not running: ${why.message}`, { type: 'LeakprobeWarning', code: why.code })
+  return new NoopProbe(options, onStop, why)
 }
 
 module.exports = { start, startByRegister }

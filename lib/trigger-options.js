@@ -4,7 +4,7 @@
 // check`; here it only becomes JSON, and what JSON cannot hold is refused.
 
 const { codedError } = require('./errors')
-const { callNative, loadNative } = require('./native')
+const { callNative, loadNative, whyNotNative } = require('./native')
 const check = require('./checks')
 
 /** Triggers that are there unless the option replaces them. */
@@ -22,9 +22,13 @@ const DEEPEST = 12
 const MOST_ENTRIES = 1000
 const MOST_VALUES = 20_000
 
-/** The complete triggers, `[]` for `false`. Throws the first problem; the error has all of them under `problems`. */
+/**
+ * The complete triggers, `[]` for `false`. Throws the first problem; the error has all of them under `problems`. Without the
+ * addon there is nobody to check them, and none.
+ */
 function completeTriggers (value, at) {
   const json = JSON.stringify(plain(value, at, { depth: 0, values: 0 }))
+  if (whyNotNative() !== undefined) return []
   const { triggers, problems } = JSON.parse(callNative(() => loadNative().completeTriggers(json, at.preset === 'test')))
   if (problems === undefined) return triggers
   const placed = problems.map(({ path, expected, received }) => ({ option: `${at.option}${path}`, expected, received }))
