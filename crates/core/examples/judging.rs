@@ -54,8 +54,15 @@ fn rules(count: usize, when: &Value, for_ms: u64) -> Value {
 fn run(triggers: Vec<Trigger>, seconds: u64) -> (f64, u64) {
     // A little longer than a test's, so that baselines and look-backs are those of production.
     let window_ms = 1_001;
-    let config =
-        Config { max_routes: ROUTES, window_ms, warm_up_ms: 0, tick_ms: 250, forced_floors: false, triggers };
+    let config = Config {
+        max_routes: ROUTES,
+        window_ms,
+        warm_up_ms: 0,
+        tick_ms: 250,
+        forced_floors: false,
+        series: false,
+        triggers,
+    };
     let mut monitor = Monitor::new(config, Nanos(0), 0);
     let ids: Vec<RouteId> = (0..ROUTES).map(|index| monitor.intern(&format!("GET /{index}"))).collect();
     let before = cpu_ms();

@@ -21,6 +21,9 @@ pub struct Config {
     /// The app collects twice in a row for a floor; then no other collection is one.
     #[serde(default)]
     pub forced_floors: bool,
+    /// Series are kept, for those who look at them over HTTP.
+    #[serde(default)]
+    pub series: bool,
     /// The triggers.
     pub triggers: Vec<Trigger>,
 }

@@ -8,6 +8,7 @@
 
 pub mod attribution;
 pub mod config;
+pub mod counters;
 pub mod estimate;
 pub mod event;
 pub mod hypothesis;
@@ -18,6 +19,7 @@ pub mod observation;
 pub mod planner;
 pub mod report;
 pub mod route_table;
+pub mod series;
 pub mod slowdown;
 pub mod stats;
 pub mod trigger;

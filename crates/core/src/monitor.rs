@@ -13,6 +13,7 @@ use crate::observation::{Census, Floor, ProcessCounts, SiteInfo};
 use crate::planner::{FloorSource, Pace, Planner};
 use crate::report::Leak;
 use crate::route_table::RouteTable;
+use crate::series::{Levels, Series};
 use crate::slowdown::Slowdowns;
 use crate::stats::GcStats;
 use crate::trigger::{Rules, Trip, View};
@@ -66,6 +67,7 @@ pub struct Monitor {
     /// The heap right after the last full collection, here or in a shadow, bytes.
     floor: Option<u64>,
     running: Running,
+    series: Option<Series>,
 }
 
 impl Monitor {
@@ -90,6 +92,7 @@ impl Monitor {
             system: None,
             floor: None,
             running: Running::default(),
+            series: config.series.then(|| Series::new(started_wall_ms)),
             config,
             started,
             started_wall_ms,
@@ -144,6 +147,9 @@ impl Monitor {
         self.process.collected(gc);
         self.slowdowns.collected(gc);
         self.planner.collected(gc.ended.0, gc.heap_after, gc.external_after);
+        if let Some(series) = &mut self.series {
+            series.collected(gc.pause_ns);
+        }
     }
 
     /// What a shadow counted; `false` when its mark is not among the last 16.
@@ -169,6 +175,9 @@ impl Monitor {
     pub fn system(&mut self, reading: &SystemReading) -> Option<u64> {
         self.process.read(reading);
         self.system = Some(*reading);
+        if let Some(series) = &mut self.series {
+            series.read(reading);
+        }
         let known = self.tick.map(|tick| tick.heap_total.saturating_add(tick.external));
         let private_native =
             reading.rss_anon.zip(known).map(|(private, known)| private.saturating_sub(known));
@@ -197,12 +206,16 @@ impl Monitor {
         self.attribution.finished(record.route, record.ended);
         self.slowdowns.finished(record);
         self.planner.finished(record.route);
+        if let Some(series) = &mut self.series {
+            series.finished(record);
+        }
     }
 
     /// Judges the time: closes windows, runs the triggers and, every few seconds, the attribution.
     pub fn tick(&mut self, surroundings: &Surroundings) -> Vec<Trip> {
         let now = surroundings.now;
         self.close_windows(now);
+        self.advance_series(surroundings);
         let view = View {
             routes: &self.routes,
             windows: &self.windows,
@@ -294,6 +307,24 @@ impl Monitor {
             }
         }
         self.window = index;
+    }
+
+    fn advance_series(&mut self, surroundings: &Surroundings) {
+        let since = surroundings.now.since(self.started);
+        let Some(series) = &mut self.series else { return };
+        if let Some(turn) = surroundings.last_turn.filter(|_| !surroundings.watcher_late) {
+            let silent = surroundings.now.since(turn);
+            series.silent(silent.saturating_sub(self.config.tick_ms.saturating_mul(1_000_000)));
+        }
+        let leaking = self.findings.leaks.iter().flat_map(|leak| &leak.routes).map(String::as_str).collect();
+        let levels = Levels {
+            tick: self.tick.as_ref(),
+            floor: self.floor,
+            kept: &self.findings.kept,
+            leaking,
+            routes: &self.routes,
+        };
+        series.advance(since, &levels);
     }
 
     fn attribute(&mut self) {

@@ -34,8 +34,33 @@ pub struct Stats {
     pub investigation: Investigation,
     /// State of every trigger.
     pub triggers: Vec<TriggerStats>,
+    /// The event loop's last sign of life; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_loop: Option<EventLoop>,
+    /// Where all this is served over HTTP; absent where nobody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerStats>,
     /// The probe's own cost.
     pub cost: Cost,
+}
+
+/// The event loop's last sign of life.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventLoop {
+    /// How long ago it was, ms; below the tick's interval in a healthy process.
+    pub silent_ms: f64,
+}
+
+/// The HTTP server.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct ServerStats {
+    /// Where it answers: `http://127.0.0.1:9464`; absent where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Why it does not; absent where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
 }
 
 /// A site: where listeners, timers or objects are made.

@@ -97,7 +97,8 @@ impl Latencies {
         all.map(|step| (fits(step.value_iterated_to()), step.count_at_value())).collect()
     }
 
-    fn bytes(&self) -> usize {
+    /// Memory held, bytes, about.
+    pub(crate) fn bytes(&self) -> usize {
         self.0.as_ref().map_or(0, |histogram| histogram.distinct_values() * 4 + 160)
     }
 }
@@ -156,6 +157,8 @@ pub struct RouteWindows {
     pub failed: u64,
     /// Sums over all requests.
     pub sums: Sums,
+    /// Durations of those that finished, ns in all.
+    pub timed_ns: u64,
     total: Latencies,
     current: Option<Latencies>,
     current_failed: u32,
@@ -201,6 +204,7 @@ impl RouteWindows {
         // How long a client stayed, or a handshake, says nothing of how fast the route answers.
         if matches!(record.outcome, Outcome::Finished | Outcome::Failed) {
             self.total.record(record.duration_ns);
+            self.timed_ns = self.timed_ns.saturating_add(record.duration_ns);
             self.current.get_or_insert_default().record(record.duration_ns);
         }
     }
@@ -248,6 +252,11 @@ impl RouteWindows {
     /// All since the start.
     pub fn total(&self) -> Option<Distribution> {
         self.total.distribution()
+    }
+
+    /// The durations of all since the start, ms, each with how many there are, in rising order.
+    pub fn durations(&self) -> impl Iterator<Item = (f64, u64)> {
+        self.total.counted()
     }
 
     /// The last full window.

@@ -96,6 +96,7 @@ impl Service {
             tick_ms: 250,
             warm_up_ms: pace.warm_up_ms,
             forced_floors: false,
+            series: false,
             triggers: Vec::new(),
         };
         let mut monitor = Monitor::new(config, Nanos(0), 0);

@@ -20,7 +20,7 @@ pub use regression::Share;
 pub use resource::Resource;
 
 use crate::event::{GcKind, GcRecord, Mark, Nanos, RouteId, SiteCount, TickReading};
-use crate::observation::{Census, Floor, ForcedFloor, ProcessCounts, SiteInfo};
+use crate::observation::{Census, Floor, ForcedFloor, ProcessCounts, SiteInfo, Watched};
 use crate::report::Estimate;
 use regression::Observations;
 use requests::{Counts, Requests};
@@ -177,6 +177,11 @@ impl Attribution {
             self.watched.read(&floor.watched);
         }
         true
+    }
+
+    /// Watched requests of a route at the last floor; `None` where none were.
+    pub(crate) fn watched(&self, route: RouteId) -> Option<Watched> {
+        self.watched.of(route)
     }
 
     /// What was read after forced collections, at the floor that they made.

@@ -25,6 +25,7 @@ fn run(seed: u64, kept: f64, seconds: u64) -> Run {
         warm_up_ms: 60_000,
         tick_ms: 250,
         forced_floors: false,
+        series: false,
         triggers: Vec::new(),
     };
     let mut monitor = Monitor::new(config, Nanos(0), 0);

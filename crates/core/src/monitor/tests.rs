@@ -6,7 +6,15 @@ use crate::report::Cost;
 use crate::trigger::{Action, Condition, CountLimit, Trigger, When};
 
 pub(super) fn config(triggers: Vec<Trigger>) -> Config {
-    Config { max_routes: 500, window_ms: 1_000, warm_up_ms: 0, tick_ms: 250, forced_floors: false, triggers }
+    Config {
+        max_routes: 500,
+        window_ms: 1_000,
+        warm_up_ms: 0,
+        tick_ms: 250,
+        forced_floors: false,
+        series: false,
+        triggers,
+    }
 }
 
 fn trigger(when: Condition) -> Trigger {

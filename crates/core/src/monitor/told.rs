@@ -4,8 +4,10 @@ use super::Monitor;
 use crate::event::{Nanos, RouteId};
 use crate::hypothesis;
 use crate::number;
+use crate::observation::Watched;
 use crate::report::{self, Cost, ProcessIdentity, Report, Verdict};
-use crate::stats::{self, HeapStats, InFlight, RouteStats, Stats};
+use crate::series::{Series, SeriesView};
+use crate::stats::{self, HeapStats, InFlight, Kept, RouteStats, Stats};
 use crate::window::RouteWindows;
 
 /// Routes listed in a report.
@@ -39,6 +41,8 @@ impl Monitor {
             sites: self.attribution.site_stats(),
             investigation: self.planner.stats(now.0),
             triggers: self.rules.stats(now, &self.routes),
+            event_loop: None,
+            server: None,
             cost,
         }
     }
@@ -66,6 +70,26 @@ impl Monitor {
         }
     }
 
+    /// Each route's numbers, by its id.
+    pub(crate) fn windows(&self) -> &[RouteWindows] {
+        &self.windows
+    }
+
+    /// What a route keeps per request.
+    pub(crate) fn kept(&self, route: RouteId) -> Option<&Kept> {
+        self.findings.kept.get(&route)
+    }
+
+    /// Watched requests of a route at the last floor.
+    pub(crate) fn watched(&self, route: RouteId) -> Option<Watched> {
+        self.attribution.watched(route)
+    }
+
+    /// The recent series; see [`crate::series::Series::view`]. `None` where they are not kept.
+    pub fn series(&self, route: Option<&str>, minutes: Option<u32>) -> Option<SeriesView> {
+        self.series.as_ref().map(|series| series.view(&self.routes, route, minutes))
+    }
+
     /// Memory held, bytes, about.
     pub fn bytes(&self) -> u64 {
         let windows: usize = self.windows.iter().map(RouteWindows::bytes).sum();
@@ -76,6 +100,7 @@ impl Monitor {
             + self.slowdowns.bytes()
             + self.planner.bytes()
             + self.rules.bytes()
+            + self.series.as_ref().map_or(0, Series::bytes)
             + self.running.requests.len() * size_of::<(RouteId, u64)>()
             + self.findings.kept.len() * 400) as u64
     }

@@ -27,6 +27,7 @@ impl Service {
             warm_up_ms: 0,
             tick_ms: 250,
             forced_floors: false,
+            series: false,
             triggers,
         };
         Self { monitor: Monitor::new(config, Nanos(0), 0), second: 0 }
