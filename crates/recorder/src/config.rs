@@ -55,6 +55,9 @@ pub struct RecorderConfig {
     /// Parts to do without, to see their fallback; here only `freeze` matters.
     #[serde(default)]
     pub without: Vec<String>,
+    /// Heap snapshots with the contents of strings may be downloaded where this is served.
+    #[serde(default)]
+    pub serve_heap_snapshots: bool,
     /// The kernel's id of the app thread; set by the boundary.
     #[serde(skip)]
     pub main_thread_id: Option<i32>,

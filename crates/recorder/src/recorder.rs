@@ -9,10 +9,11 @@ use crate::joining::Remembered;
 use crate::observer::Observer;
 use crate::questions::Purpose;
 use crate::queue::EventSender;
+use crate::reader::{Reader, request_capture};
 use crate::state::Shared;
 use crate::threads::join;
 use crate::walks::Walks;
-use crate::worker::{Command, HeapLimit, Worker, incident_id};
+use crate::worker::{Command, HeapLimit, Worker};
 use crate::{incident, preflight, retention, snapshot};
 use crossbeam_channel::{Sender, bounded};
 use leakprobe_core::{Monitor, Nanos, RouteId};
@@ -59,7 +60,6 @@ pub struct Recorder {
     commands: Sender<Command>,
     thread: Mutex<Option<JoinHandle<()>>>,
     snapshots: Mutex<Vec<JoinHandle<()>>>,
-    captures: AtomicU32,
     stopped: AtomicBool,
 }
 
@@ -98,6 +98,8 @@ impl Recorder {
             paths_of_leaks: Remembered::default(),
             forces_floors: AtomicBool::new(config.floors == Floors::Forced),
             marks: AtomicU32::new(1),
+            captures: AtomicU32::new(FIRST_CAPTURE),
+            server: Mutex::default(),
             started_at: humantime::format_rfc3339_millis(wall).to_string(),
             started,
             config,
@@ -121,7 +123,6 @@ impl Recorder {
             commands,
             thread: Mutex::new(Some(thread)),
             snapshots: Mutex::default(),
-            captures: AtomicU32::new(FIRST_CAPTURE),
             stopped: AtomicBool::new(false),
         })
     }
@@ -178,13 +179,12 @@ impl Recorder {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(Error::Stopped);
         }
-        if self.shared.config.directory.is_none() {
-            return Err(Error::NoDirectory);
-        }
-        let id = incident_id(self.shared.started, self.captures.fetch_add(1, Ordering::Relaxed));
-        let command = Command::Capture { id: id.clone(), reason: reason.to_owned(), heap_snapshot, floor };
-        self.commands.try_send(command).map_err(|_| Error::Busy)?;
-        Ok(id)
+        request_capture(&self.shared, &self.commands, reason, heap_snapshot, floor)
+    }
+
+    /// What others may ask, from other threads.
+    pub fn reader(&self) -> Reader {
+        Reader::new(Arc::clone(&self.shared), self.commands.clone())
     }
 
     /// Makes the pipe for an incident's heap snapshot; returns the end that V8 writes to.

@@ -8,10 +8,12 @@ use crate::process_reading::ProcessReading;
 use crate::queue::{EventReceiver, EventSender};
 use crate::walks::Walks;
 use leakprobe_core::report::{FreezeParts, Pause};
+use leakprobe_core::stats::{EventLoop, ServerStats};
 use leakprobe_core::{Capability, Cost, Monitor, Nanos, ProcessIdentity, Report, Stats};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::time::Duration;
 
 /// Process readings kept for incidents: the last minute.
 const READINGS: usize = 60;
@@ -55,6 +57,10 @@ pub(crate) struct Shared {
     pub(crate) forces_floors: AtomicBool,
     /// The thread has seen that the heap is at its limit: the incident waits for its freeze, or there is none.
     pub(crate) limit_seen: AtomicBool,
+    /// The next number of a capture that was asked for.
+    pub(crate) captures: AtomicU32,
+    /// Where this is served over HTTP, where somebody asked for it.
+    pub(crate) server: Mutex<Option<ServerStats>>,
     /// The next freeze's mark.
     pub(crate) marks: AtomicU32,
     pub(crate) started_at: String,
@@ -77,17 +83,45 @@ impl Shared {
 
     pub(crate) fn stats(&self) -> Stats {
         self.drain();
+        let monitor = self.monitor.lock();
+        self.stats_of(&monitor)
+    }
+
+    /// The stats as of the last step of the thread, unless the monitor is busy for longer than `wait`.
+    pub(crate) fn stats_within(&self, wait: Duration) -> Option<Stats> {
+        Some(self.stats_of(&*self.monitor.try_lock_for(wait)?))
+    }
+
+    fn stats_of(&self, monitor: &Monitor) -> Stats {
         let process = self.readings.lock().back().and_then(|reading| serde_json::to_value(reading).ok());
-        let cost = self.cost();
-        self.monitor.lock().stats((self.now)(), process, cost)
+        let now = (self.now)();
+        let mut stats = monitor.stats(now, process, self.cost(monitor));
+        stats.event_loop =
+            self.sender.last_turn().map(|turn| EventLoop { silent_ms: milliseconds(now.since(turn)) });
+        stats.server.clone_from(&self.server.lock());
+        stats
     }
 
     pub(crate) fn report(&self) -> Report {
         self.drain();
-        let (identity, cost) = (self.identity(), self.cost());
-        let mut report = self.monitor.lock().report(identity, cost);
+        let identity = self.identity();
+        let mut report = {
+            let monitor = self.monitor.lock();
+            monitor.report(identity, self.cost(&monitor))
+        };
         self.paths_of_leaks.fill(&mut report.leaks);
         report
+    }
+
+    /// The report as of the last step of the thread, unless the monitor is busy for longer than `wait`.
+    pub(crate) fn report_within(&self, wait: Duration) -> Option<Report> {
+        let identity = self.identity();
+        let mut report = {
+            let monitor = self.monitor.try_lock_for(wait)?;
+            monitor.report(identity, self.cost(&monitor))
+        };
+        self.paths_of_leaks.fill(&mut report.leaks);
+        Some(report)
     }
 
     pub(crate) fn identity(&self) -> ProcessIdentity {
@@ -124,8 +158,8 @@ impl Shared {
         *self.cost.lock().faults.entry(doing).or_default() += 1;
     }
 
-    fn cost(&self) -> Cost {
-        let monitor_bytes = self.monitor.lock().bytes();
+    fn cost(&self, monitor: &Monitor) -> Cost {
+        let monitor_bytes = monitor.bytes();
         let own = self.cost.lock();
         let queue_bytes = self.receiver.bytes() as u64;
         let readings_bytes = (READINGS * size_of::<ProcessReading>()) as u64;
@@ -169,6 +203,11 @@ impl OwnCost {
         #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
         self.measured_ns.push_back(ns / requests as f64);
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nanoseconds stay below 2^53")]
+fn milliseconds(ns: u64) -> f64 {
+    ns as f64 / 1e6
 }
 
 /// The middle one: a measurement that was interrupted by a collection or another process must not count.
