@@ -136,6 +136,12 @@ export interface Options {
   /** Pause of the app for shadows in any hour from which on triggers get none, ms, 0 to 3 600 000. Default 2 000 (`test`: 60 000). */
   maxFreezePauseMsPerHour?: number
   /**
+   * Serves metrics, a JSON interface and the dashboard over HTTP, from a thread that JavaScript cannot block: a port, 0 for any that is
+   * free, or more; see docs/http-api.md. Where it answers is in `stats().server`. A port that is taken does not keep the app from
+   * starting. Costs a thread, some 2 MB with many routes, and nothing on the app thread. Default `false`.
+   */
+  serve?: number | Serve | false
+  /**
    * Each captured heap snapshot is analysed by a process of its own with the lowest priority, where memory allows; its result is
    * `heapSnapshot` in the incident's `analysis.json`, and its report's leaks get their retaining paths from it. Default true.
    */
@@ -144,6 +150,20 @@ export interface Options {
   maxSnapshotPauseMs?: number
   /** Parts to do without, so that their fallback is used; without `native` the probe does nothing. Default none. */
   without?: Array<'native' | 'freeze' | 'native-heap-statistics' | 'native-gc' | 'listener-hooks' | 'timer-hooks' | 'loop-idle-time' | 'interrupt' | 'heap-limit' | 'object-count' | 'heap-walk' | 'listener-sites' | 'timer-sites' | 'heap-samples' | 'native-heap-samples'>
+}
+
+/** Where and to whom is served. */
+export interface Serve {
+  /** The port, 0 to 65 535; 0: any that is free. */
+  port: number
+  /** An IP address, or `localhost`. Default `127.0.0.1`. Anything but a loopback address needs a token. */
+  host?: string
+  /** What clients have to know: 16 to 512 characters of ASCII without spaces. Default none. */
+  token?: string
+  /** Names besides the address's own under which clients ask, without ports, at most 32: `['app.internal']`. Default none. */
+  hosts?: string[]
+  /** Heap snapshots that are not redacted may be downloaded; they hold what was in the app's memory. Default false. */
+  heapSnapshots?: boolean
 }
 
 /** A condition with its limits and what to do when it holds; see docs/triggers.md. */

@@ -66,7 +66,7 @@ export interface Stats {
   process?: Record<string, unknown>
   /** Where what grows is made, most first; empty while nothing was suspect. At most 256. */
   sites: Site[]
-  /** Open handles by Node's name of their type, as of the last reading; at most once a second. */
+  /** Open handles by Node's name of their type, as of the last reading; at most once a second. Not over HTTP. */
   handles: Record<string, number>
   /** Floors asked of shadows: whether, why, how many so far, and when the next one is due, ms. */
   investigation: { state: 'off' | 'watch' | 'investigate' | 'known', because: string, floors: number, nextInMs?: number }
@@ -75,6 +75,10 @@ export interface Stats {
    * `out of budget` or `unavailable`.
    */
   triggers: Array<{ name: string, state: string, because: string, trips: number, throttled: number }>
+  /** How long ago the event loop last turned, ms; below `tickMs` in a healthy process. Absent before the first turn. */
+  eventLoop?: { silentMs: number }
+  /** Where all this is served over HTTP, or why it is not; absent where the option `serve` does not ask for it. */
+  server?: { address?: string, because?: string }
   /** The probe's own cost. */
   cost: Cost
 }

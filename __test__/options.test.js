@@ -50,6 +50,22 @@ const WRONG = [
   [{ maxSnapshotPauseMs: -5 }, 'maxSnapshotPauseMs'],
   [{ without: ['everything'] }, 'without[0]'],
   [{ without: 'native-gc' }, 'without'],
+  [{ serve: true }, 'serve'],
+  [{ serve: '9464' }, 'serve'],
+  [{ serve: 65536 }, 'serve'],
+  [{ serve: -1 }, 'serve'],
+  [{ serve: {} }, 'serve.port'],
+  [{ serve: { port: 1.5 } }, 'serve.port'],
+  [{ serve: { port: 0, path: '/x' } }, 'serve.path'],
+  [{ serve: { port: 0, host: 'app.internal' } }, 'serve.host'],
+  [{ serve: { port: 0, host: 'fe80::1%eth0' } }, 'serve.host'],
+  [{ serve: { port: 0, host: '0.0.0.0' } }, 'serve.token'],
+  [{ serve: { port: 0, host: '::' } }, 'serve.token'],
+  [{ serve: { port: 0, token: 'too short' } }, 'serve.token'],
+  [{ serve: { port: 0, token: 5 } }, 'serve.token'],
+  [{ serve: { port: 0, hosts: 'app' } }, 'serve.hosts'],
+  [{ serve: { port: 0, hosts: ['app', 'http://app'] } }, 'serve.hosts[1]'],
+  [{ serve: { port: 0, heapSnapshots: 1 } }, 'serve.heapSnapshots'],
   [{ triggers: true }, 'triggers'],
   [{ triggers: {} }, 'triggers'],
   [{ triggers: [5] }, 'triggers[0]'],
@@ -177,6 +193,27 @@ test('the place of an error in a JSON text is found', () => {
     assert.deepEqual([found.line, found.column], [line, column], JSON.stringify(text))
     assert.ok(found.reason.startsWith(`expected ${expected}, received`), `${JSON.stringify(text)}: ${found.reason}`)
   }
+})
+
+test('serve is a port or an object, and comes out complete', () => {
+  const read = (serve, env = {}) => readOptions({ serve }, { env, cwd: '/' }).serve
+  const standard = { port: 9464, host: '127.0.0.1', token: null, hosts: [], heapSnapshots: false }
+
+  assert.equal(read(undefined), false)
+  assert.equal(read(false), false)
+  assert.deepEqual(read(9464), standard)
+  assert.deepEqual(read({ port: 9464, host: 'localhost' }), standard)
+  assert.equal(read({ port: 0, host: '::1' }).host, '::1')
+  const open = { port: 1, host: '0.0.0.0', token: '0123456789abcdef', hosts: ['app.internal'], heapSnapshots: true }
+  assert.deepEqual(read(open), open)
+  assert.deepEqual(read(undefined, { LEAKPROBE_SERVE: '9464' }), standard)
+  assert.equal(read(undefined, { LEAKPROBE_SERVE: 'false' }), false)
+  assert.deepEqual(read(undefined, { LEAKPROBE_SERVE: JSON.stringify(open) }), open)
+})
+
+test('a token that is refused is not shown', () => {
+  assert.throws(() => readOptions({ serve: { port: 0, token: 'hunter2 hunter2 hunter2' } }, { env: {}, cwd: '/' }),
+    (error) => error.option === 'serve.token' && !error.message.includes('hunter2'))
 })
 
 test('options given are never changed', () => {

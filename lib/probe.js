@@ -268,9 +268,11 @@ function nativeOptions (options) {
     ...rest,
     directory: options.directory || null,
     reportFile: options.reportFile || null,
+    serve: options.serve || null,
+    serveHeapSnapshots: options.serve !== false && options.serve.heapSnapshots,
     node: process.version,
     analyzer: options.analyzeHeapSnapshots ? [process.execPath, BIN] : [],
-    core: { maxRoutes, windowMs, warmUpMs, triggers, tickMs: options.tickMs, forcedFloors: options.floors === 'forced' }
+    core: { maxRoutes, windowMs, warmUpMs, triggers, tickMs: options.tickMs, forcedFloors: options.floors === 'forced', series: options.serve !== false }
   })
 }
 

@@ -8,6 +8,7 @@ use crate::stuck::{self, NearLimit};
 use crate::witnesses::HeapSamples;
 use leakprobe_core::event::Nanos;
 use leakprobe_recorder::{Recorder, RecorderConfig};
+use leakprobe_server::Server;
 use leakprobe_shadow::{
     GcCallbacks, HeapLimitCallback, HeapReader, HeapReading, Interrupter, Isolate, monotonic, thread_id,
 };
@@ -24,6 +25,7 @@ pub(crate) struct Running {
     token: usize,
     interrupter: Option<Arc<Interrupter>>,
     heap_limit: Option<HeapLimitCallback<NearLimit>>,
+    server: Option<Server>,
     limit_reached: Rc<Cell<bool>>,
     gc: Option<GcCallbacks<GcWatch>>,
     pub(crate) heap_samples: HeapSamples,
@@ -41,6 +43,7 @@ impl Drop for Running {
         self.app_thread.stop();
         self.gc = None;
         self.heap_samples.stop();
+        self.server = None;
         self.recorder.stop();
     }
 }
@@ -157,10 +160,20 @@ impl NativeProbe {
         };
         recorder.set_capability("heapLimit", state, because);
 
+        let server = serve(&options, &recorder)?;
         let gc_native = gc.is_some();
         let heap_samples = HeapSamples::find(isolate, without("native-heap-samples"));
-        let running =
-            Running { token, interrupter, heap_limit, limit_reached, gc, heap_samples, app_thread, recorder };
+        let running = Running {
+            token,
+            interrupter,
+            heap_limit,
+            server,
+            limit_reached,
+            gc,
+            heap_samples,
+            app_thread,
+            recorder,
+        };
         let running = Rc::new(RefCell::new(Some(running)));
         Ok(Self { running, main: RefCell::default(), heap_native, gc_native })
     }
@@ -334,6 +347,17 @@ impl NativeProbe {
             None => Err(from_recorder(leakprobe_recorder::Error::Stopped)),
         }
     }
+}
+
+/// The HTTP server, where the option `serve` asks for one.
+fn serve(options: &Value, recorder: &Recorder) -> napi::Result<Option<Server>> {
+    let Some(wanted) = options.get("serve").filter(|wanted| !wanted.is_null()) else {
+        recorder.set_capability("server", "off", "nobody asked for it: the option `serve`");
+        return Ok(None);
+    };
+    let config = serde_json::from_value(wanted.clone())
+        .map_err(|error| coded("LEAKPROBE_ERR_OPTION", &format!("options.serve: {error}")))?;
+    Ok(Some(Server::start(config, recorder.reader())))
 }
 
 fn public_statistics(cells: &Float64Array) -> HeapReading {

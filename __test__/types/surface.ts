@@ -21,12 +21,14 @@ const options: Options = {
     { name: 'several', when: { all: [{ type: 'slowdown', doublesWithinMs: 1e8 }, { any: [{ type: 'leak', kind: 'timer' }, { type: 'rss', growsBytes: 1e8, withinMs: 1000 }] }] }, actions: ['heap-snapshot', 'advise-restart'] },
     { name: 'others', when: { any: [{ type: 'running', aboveMs: 1000 }, { type: 'errors', aboveShare: 0.1 }, { type: 'floor', aboveBytes: 1 }, { type: 'cgroup', aboveShare: 0.9 }, { type: 'handles', grows: 5, withinMs: 1000 }, { type: 'descriptors', above: 5 }, { type: 'in-flight', above: 5 }] } }
   ],
+  serve: { port: 0, host: '::1', token: '0123456789abcdef', hosts: ['app.internal'], heapSnapshots: false },
   without: ['native-gc']
 }
 const probe: Probe = start(options)
-start({ triggers: false, reportFile: false })
+start({ triggers: false, reportFile: false, serve: 9464 })
 
 const stats: Stats = probe.stats()
+const served: string | undefined = stats.server?.address
 const p95: number | undefined = stats.routes[0]?.durationMs?.p95
 const report: Report = probe.report()
 const leak: Leak | undefined = report.leaks[0]
@@ -64,7 +66,7 @@ probe.on('restart-advised', ({ because, incident }) => because.length + (inciden
 // @ts-expect-error a number where a text is expected
 probe.setRoute(new http.IncomingMessage(null as never), 7)
 
-export { honoRoutes, version, p95, range, use }
+export { honoRoutes, version, p95, range, served, use }
 
 async function readHeapSnapshots (): Promise<void> {
   const analysis: HeapSnapshotAnalysis = await analyzeHeapSnapshot('a.heapsnapshot', { rows: 5, signal: AbortSignal.timeout(1000) })

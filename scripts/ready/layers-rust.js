@@ -3,7 +3,7 @@
 const { execFileSync } = require('node:child_process')
 const { failOn } = require('./files.js')
 
-const NAPI_FREE = ['leakprobe-core', 'leakprobe-heap-snapshot', 'leakprobe-shadow', 'leakprobe-heap-walk', 'leakprobe-recorder', 'leakprobe-dashboard', 'leakprobe-cli']
+const NAPI_FREE = ['leakprobe-core', 'leakprobe-heap-snapshot', 'leakprobe-shadow', 'leakprobe-heap-walk', 'leakprobe-recorder', 'leakprobe-dashboard', 'leakprobe-server', 'leakprobe-cli']
 
 // What each crate may use of ours, directly or through another.
 const ALLOWED = {
@@ -12,6 +12,7 @@ const ALLOWED = {
   'leakprobe-shadow': ['leakprobe-heap-snapshot'],
   'leakprobe-heap-walk': ['leakprobe-heap-snapshot'],
   'leakprobe-recorder': ['leakprobe-core', 'leakprobe-heap-snapshot', 'leakprobe-heap-walk', 'leakprobe-shadow'],
+  'leakprobe-server': ['leakprobe-core', 'leakprobe-dashboard', 'leakprobe-heap-snapshot', 'leakprobe-heap-walk', 'leakprobe-recorder', 'leakprobe-shadow'],
   'leakprobe-dashboard': [],
   'leakprobe-cli': ['leakprobe-core', 'leakprobe-dashboard', 'leakprobe-heap-snapshot', 'leakprobe-heap-walk', 'leakprobe-recorder', 'leakprobe-shadow']
 }

@@ -1,0 +1,213 @@
+'use strict'
+
+// npm run bench:server: what serving over HTTP costs the app, how fast it answers while the app is stuck, and what hostile
+// clients can do to the app. Variants take turns in one app process; ratios are to the neighbour in time, and medians are told.
+
+const { fork } = require('node:child_process')
+const { once } = require('node:events')
+const fs = require('node:fs')
+const http = require('node:http')
+const os = require('node:os')
+const path = require('node:path')
+const { performance } = require('node:perf_hooks')
+const { setTimeout: wait } = require('node:timers/promises')
+const { parseArgs } = require('node:util')
+const { setupOrExit } = require('../scripts/setup.js')
+const { prometheus } = require('./server/prometheus.js')
+
+const PARTS = ['stuck', 'scrape', 'abuse', 'prometheus']
+const USAGE = `npm run bench:server -- [options]
+  --parts LIST   of ${PARTS.join(', ')}; default all
+  --rounds N     rounds of scrape and of abuse, 1 to 100; default 12
+  --quick        short: shows that it works, not how fast
+`
+
+async function main () {
+  const { parts, rounds, quick } = readOptions()
+  await setupOrExit()
+  process.stdout.write(`${os.cpus()[0]?.model}, ${os.cpus().length} cores, load ${os.loadavg()[0].toFixed(1)}, Linux ${os.release()}, Node ${process.version}\n`)
+  if (parts.includes('prometheus')) {
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'leakprobe-bench-'))
+    process.stdout.write(`${await prometheus(quick ? 20 : 120, directory)}\n`)
+    fs.rmSync(directory, { recursive: true, force: true })
+  }
+  if (parts.every((part) => part === 'prometheus')) return
+  const app = await startApp()
+  try {
+    if (parts.includes('scrape')) await scrape(app, rounds, quick ? 1000 : 5000)
+    if (parts.includes('abuse')) await abuse(app, rounds, quick ? 200 : Math.ceil(10_000 / rounds))
+    if (parts.includes('stuck')) await stuck(app)
+  } finally {
+    app.end()
+  }
+}
+
+async function startApp () {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'leakprobe-bench-'))
+  const child = startChild('app.js', [directory])
+  const [{ app, served }] = await once(child, 'message')
+  const load = startChild('load.js', [app])
+  await once(load, 'message')
+  await ask(load, { ms: 3000 })
+  return { pid: child.pid, app, served, load, end () { child.kill(); load.kill(); fs.rmSync(directory, { recursive: true, force: true }) } }
+}
+
+function startChild (name, args) {
+  return fork(path.join(__dirname, 'server', name), args.map(String))
+}
+
+async function ask (child, message) {
+  child.send(message)
+  const [answer] = await once(child, 'message')
+  if (answer.error !== undefined) throw new Error(answer.error)
+  return answer
+}
+
+/** Throughput with a scrape each second, and without. */
+async function scrape ({ served, load }, rounds, ms) {
+  const ratios = []
+  const [plain, scraped] = [[], []]
+  for (let round = 0; round < rounds; round++) {
+    const order = round % 2 === 0 ? [false, true] : [true, false]
+    const found = {}
+    for (const on of order) {
+      const stop = on ? everySecond(() => get(served, '/metrics')) : () => {}
+      found[on] = (await ask(load, { ms })).perSecond
+      stop()
+    }
+    plain.push(found[false])
+    scraped.push(found[true])
+    ratios.push(found[true] / found[false])
+  }
+  const { body } = await get(served, '/metrics')
+  process.stdout.write(`scrape each second: ${median(scraped).toFixed(0)} requests/s with, ${median(plain).toFixed(0)} without; ` +
+    `ratio ${median(ratios).toFixed(4)} (${quartiles(ratios, 4)}), ${rounds} rounds of ${ms} ms; ${(body.length / 1000).toFixed(0)} kB, 49 routes\n`)
+}
+
+/** p99 of the app while garbage goes to the probe, to a sink of its own process, and nowhere. */
+async function abuse ({ pid, served, load }, rounds, count) {
+  const [garbage, sinkProcess] = [startChild('garbage.js', []), startChild('garbage.js', ['sink'])]
+  const [, [sink]] = await Promise.all([once(garbage, 'message'), once(sinkProcess, 'message')])
+  const ports = { probe: served, sink, none: undefined }
+  const p99 = { probe: [], sink: [], none: [] }
+  const before = memory(pid)
+  let most = before
+  let ms = 4000
+  for (let round = 0; round < rounds; round++) {
+    const order = ['probe', 'sink', 'none'].map((_, index, all) => all[(index + round) % 3])
+    for (const variant of order) {
+      const port = ports[variant]
+      const sent = port === undefined ? undefined : ask(garbage, { port, count })
+      p99[variant].push((await ask(load, { ms, perSecond: 300 })).p99Ms)
+      const done = await sent
+      if (variant === 'probe') ms = Math.max(2000, Math.min(20_000, done.ms))
+      most = Math.max(most, memory(pid))
+    }
+  }
+  garbage.kill()
+  sinkProcess.kill()
+  const against = (other) => p99.probe.map((value, index) => value / p99[other][index])
+  process.stdout.write(`${rounds * count} requests of garbage and 500 slow connections: p99 of the app ${median(p99.probe).toFixed(2)} ms at the probe, ` +
+    `${median(p99.sink).toFixed(2)} ms at a sink, ${median(p99.none).toFixed(2)} ms without; ratio to the sink ${median(against('sink')).toFixed(3)} (${quartiles(against('sink'), 3)}), ` +
+    `to none ${median(against('none')).toFixed(3)} (${quartiles(against('none'), 3)}), ${rounds} rounds\n` +
+    `memory of the app: ${mb(before)} before, at most ${mb(most)}, ${mb(memory(pid))} after\n`)
+}
+
+/** How fast the server answers while the app is in a loop of 10 s, and what it says of it. */
+async function stuck ({ app, served }) {
+  const idle = await answers(served, 3000)
+  http.get({ host: '127.0.0.1', port: app, path: '/spin' }).on('error', () => {})
+  await wait(500)
+  const busy = await answers(served, 9000)
+  const silent = Number(/event_loop_silent_seconds (\S+)/.exec((await get(served, '/metrics')).body)?.[1])
+  process.stdout.write(`answers (/metrics, /, /api/stats in turn, 50 a second): ${busy.count} while the app is in an endless loop: p50 ${busy.p50} ms, p99 ${busy.p99} ms, max ${busy.max} ms; ` +
+    `before: p50 ${idle.p50} ms, p99 ${idle.p99} ms; the loop is said to be silent for ${silent.toFixed(1)} s\n`)
+}
+
+async function answers (port, ms) {
+  const agent = new http.Agent({ keepAlive: true })
+  const times = []
+  const until = performance.now() + ms
+  for (let index = 0; performance.now() < until; index++) {
+    const before = performance.now()
+    const { status } = await get(port, ['/metrics', '/', '/api/stats'][index % 3], agent)
+    times.push(performance.now() - before)
+    if (status !== 200) throw new Error(`status ${status}`)
+    await wait(20)
+  }
+  agent.destroy()
+  times.sort((a, b) => a - b)
+  const at = (share) => times[Math.min(times.length - 1, Math.floor(share * times.length))].toFixed(2)
+  return { count: times.length, p50: at(0.5), p99: at(0.99), max: at(1) }
+}
+
+function get (port, target, agent) {
+  return new Promise((resolve, reject) => {
+    http.get({ host: '127.0.0.1', port, path: target, agent }, (response) => {
+      let body = ''
+      response.setEncoding('utf8').on('data', (chunk) => { body += chunk }).on('end', () => resolve({ status: response.statusCode, body }))
+    }).on('error', reject)
+  })
+}
+
+function everySecond (call) {
+  const timer = setInterval(() => { call().catch(() => {}) }, 1000)
+  return () => clearInterval(timer)
+}
+
+function memory (pid) {
+  return Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024
+}
+
+function mb (bytes) {
+  return `${(bytes / 1e6).toFixed(0)} MB`
+}
+
+function sorted (numbers) {
+  return [...numbers].sort((a, b) => a - b)
+}
+
+function median (numbers) {
+  const inOrder = sorted(numbers)
+  const middle = inOrder.length >> 1
+  return inOrder.length % 2 === 1 ? inOrder[middle] : (inOrder[middle - 1] + inOrder[middle]) / 2
+}
+
+function quartiles (numbers, digits) {
+  const inOrder = sorted(numbers)
+  return `quartiles ${inOrder[inOrder.length >> 2].toFixed(digits)} to ${inOrder[(inOrder.length * 3) >> 2].toFixed(digits)}`
+}
+
+function readOptions () {
+  let values
+  try {
+    values = parseArgs({ options: {
+      help: { type: 'boolean', default: false },
+      parts: { type: 'string', default: PARTS.join(',') },
+      rounds: { type: 'string', default: '12' },
+      quick: { type: 'boolean', default: false }
+    } }).values
+  } catch (error) {
+    return refuse(error.message)
+  }
+  if (values.help) {
+    process.stdout.write(USAGE)
+    process.exit(0)
+  }
+  const rounds = values.quick ? 2 : Number(values.rounds)
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) refuse(`--rounds: expected 1 to 100, received ${values.rounds}`)
+  const parts = values.parts.split(',')
+  const unknown = parts.find((part) => !PARTS.includes(part))
+  if (unknown !== undefined) refuse(`--parts: expected some of ${PARTS.join(', ')}, received ${unknown}`)
+  return { parts, rounds, quick: values.quick }
+}
+
+function refuse (message) {
+  process.stderr.write(`${message}\n${USAGE}`)
+  process.exit(2)
+}
+
+main().catch((error) => {
+  process.stderr.write(`${error.stack}\n`)
+  process.exitCode = 1
+})
