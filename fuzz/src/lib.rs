@@ -50,6 +50,15 @@ pub fn check(name: &str, input: &[u8], before: &[u8]) -> Result<bool, String> {
     }
 }
 
+/// Changes what stands in the first `size` bytes of `data` by what knows the format, into at most `max_size` bytes; returns how many it is now.
+pub fn changed(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
+    let mut random = Random(u64::from(seed) << 20 | 1);
+    let text = mutated(&[data[..size].to_vec()], &mut random);
+    let length = text.len().min(max_size);
+    data[..length].copy_from_slice(&text[..length]);
+    length
+}
+
 fn graph(text: &[u8]) -> Option<Graph> {
     read(&mut &*text, &mut |_| true).ok().map(|(graph, _)| graph)
 }

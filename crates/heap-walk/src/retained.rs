@@ -24,6 +24,7 @@ const NEEDED_OBJECT: u64 = 4;
 const NEEDED_NUMBERED: u64 = 36;
 /// And besides.
 const NEEDED_LEAST: u64 = 4 << 20;
+
 /// The dominator tree of what was reached. Numbers are in preorder; 0 is the root of all.
 pub(crate) struct Retained {
     /// By number less 1.

@@ -22,6 +22,8 @@ pub struct Factor {
     pivots: Vec<f64>,
     /// Below the diagonal of `L`; the first is 0.
     below: Vec<f64>,
+    /// One over the square root of each pivot.
+    scale: Vec<f64>,
 }
 
 /// Variances this small would make the matrix singular.
@@ -46,7 +48,11 @@ impl Noise {
     /// The factored covariance.
     pub fn factor(&self) -> Factor {
         let n = self.permanent.len();
-        let mut factor = Factor { pivots: Vec::with_capacity(n), below: Vec::with_capacity(n) };
+        let mut factor = Factor {
+            pivots: Vec::with_capacity(n),
+            below: Vec::with_capacity(n),
+            scale: Vec::with_capacity(n),
+        };
         let mut before = f64::INFINITY;
         for index in 0..n {
             let beside = if index > 0 { -at(&self.level, index) } else { 0.0 };
@@ -54,6 +60,7 @@ impl Noise {
             let pivot = (self.diagonal(index) - below * beside).max(LEAST);
             factor.below.push(below);
             factor.pivots.push(pivot);
+            factor.scale.push(1.0 / pivot.sqrt());
             before = pivot;
         }
         factor
@@ -108,8 +115,9 @@ impl Noise {
 impl Factor {
     /// The vector in coordinates in which the noise is white and of the common variance.
     pub fn whiten(&self, vector: &[f64]) -> Vec<f64> {
-        let forward = self.forward(vector);
-        forward.iter().zip(&self.pivots).map(|(z, pivot)| z / pivot.sqrt()).collect()
+        let mut white = self.forward(vector);
+        white.iter_mut().zip(&self.scale).for_each(|(z, scale)| *z *= scale);
+        white
     }
 
     /// Logarithm of the determinant.
