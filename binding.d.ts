@@ -67,10 +67,10 @@ export declare class NativeProbe {
    */
   walkInShadow(question: string, sample: object): string | null
   /**
-   * Writes a heap snapshot by the walk to a shadow's output, in a shadow only. `sample` is any small object. `false` where
-   * that is no shadow, or it could not be written to its end.
+   * Writes a heap snapshot by the walk to a shadow's output, in a shadow only. `sample` is any small object; `collected` says that
+   * full collections came before. `false` where that is no shadow, or it could not be written to its end.
    */
-  writeHeapSnapshotInShadow(sample: object): boolean
+  writeHeapSnapshotInShadow(sample: object, collected: boolean): boolean
   /** V8 has written it, or could not. */
   endHeapSnapshot(id: string, pauseMs: number, error?: string | undefined | null): void
   /**

@@ -11,7 +11,7 @@ const { spawnSync } = require('node:child_process')
 const { test } = require('node:test')
 const zlib = require('node:zlib')
 const { endAfter, makeDirectory } = require('./helper.js')
-const { graphOf, named, reachable } = require('./retained-reference.js')
+const { graphOf, named, reachable, retainedSizes } = require('./retained-reference.js')
 
 const KINDS = path.join(__dirname, 'fixtures', 'kinds.js')
 const RETAINED = path.join(__dirname, 'fixtures', 'retained.js')
@@ -74,6 +74,48 @@ test('what an object retains is what goes with it in a heap snapshot of the same
   }
   assert.deepEqual(differing, [])
   assert.ok(retainers.every((one, index) => index === 0 || one.retained <= retainers[index - 1].retained))
+})
+
+test('object by object, the walk has what V8 has: sizes, edges, retained sizes', { skip, timeout: 300_000 }, async (t) => {
+  const child = endAfter(t, fork(KINDS, [makeDirectory(t), 'numbered'], { execArgv: [] }))
+  const [{ incident, before, after }] = await once(child, 'message')
+  assert.deepEqual([incident.heapSnapshot.state, incident.heapSnapshot.generator], ['written', 'walk'], JSON.stringify(incident.heapSnapshot))
+  const file = zlib.gunzipSync(fs.readFileSync(path.join(incident.directory, incident.heapSnapshot.file)))
+  const [v8, walk] = [graphOf(JSON.parse(fs.readFileSync(before))), graphOf(JSON.parse(file))]
+  // What died in between is in neither of the two at the end; V8 numbers objects once.
+  const still = new Set(JSON.parse(fs.readFileSync(after), (key, value) => ['edges', 'strings', 'locations'].includes(key) ? undefined : value).nodes)
+  const walked = new Map()
+  for (let node = 0; node < walk.count; node++) if (walk.isReal(node)) walked.set(walk.id(node), node)
+  const pairs = []
+  const of = { objects: 0, sameSize: 0, edges: 0, sameEdge: 0, sameRetained: 0 }
+  const missing = new Map()
+  for (let node = 0; node < v8.count; node++) {
+    if (!v8.isReal(node) || !still.has(v8.id(node))) continue
+    of.objects++
+    const there = walked.get(v8.id(node))
+    if (there !== undefined) pairs.push([node, there])
+    else missing.set(v8.className(node), (missing.get(v8.className(node)) ?? 0) + 1)
+  }
+  t.diagnostic([...missing].sort((a, b) => b[1] - a[1]).slice(0, 20).join('; '))
+  const retained = [retainedSizes(v8), retainedSizes(walk)]
+  for (const [node, there] of pairs) {
+    if (v8.size(node) === walk.size(there)) of.sameSize++
+    if (Math.abs(retained[0][node] - retained[1][there]) <= Math.max(64, retained[0][node] * 0.02)) of.sameRetained++
+    const targets = new Set(walk.targets.slice(walk.first[there], walk.first[there + 1]))
+    for (let edge = v8.first[node]; edge < v8.first[node + 1]; edge++) {
+      const to = walked.get(v8.id(v8.targets[edge]))
+      if (to === undefined || !v8.isReal(v8.targets[edge])) continue
+      of.edges++
+      if (targets.has(to)) of.sameEdge++
+    }
+  }
+  const share = { found: pairs.length / of.objects, size: of.sameSize / pairs.length, edges: of.sameEdge / of.edges, retained: of.sameRetained / pairs.length }
+  t.diagnostic(`${process.version}: ${of.objects} objects, ${of.edges} edges: ${JSON.stringify(share)}`)
+  assert.ok(of.objects > 300_000 && of.edges > 1_000_000)
+  assert.ok(share.found >= 0.999, `${of.objects - pairs.length} of ${of.objects} objects not found`)
+  assert.ok(share.size >= 0.99, `${share.size} of the sizes`)
+  assert.ok(share.edges >= 0.99, `${share.edges} of the edges`)
+  assert.ok(share.retained >= 0.98, `${share.retained} of the retained sizes`)
 })
 
 test('a binary in which a function of V8 is missing is refused, and the rest works', { skip, timeout: 120_000 }, async (t) => {

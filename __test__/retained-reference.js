@@ -31,6 +31,8 @@ function graphOf ({ snapshot: { meta }, nodes, edges, strings }) {
     count,
     first,
     ...kept,
+    id: (node) => nodes[node * width + field('id')],
+    isReal: (node) => !['synthetic', 'native'].includes(types[nodes[node * width + type]]) && nodes[node * width + field('id')] % 2 === 1,
     className: (node) => types[nodes[node * width + type]] === 'closure' ? 'Function' : strings[nodes[node * width + name]],
     size: (node) => nodes[node * width + size]
   }
@@ -55,6 +57,53 @@ function reachable ({ count, first, targets, size }, without) {
   return bytes
 }
 
+/** The bytes that each node retains: sums over the dominator tree by Cooper, Harvey and Kennedy. */
+function retainedSizes ({ count, first, targets, size }) {
+  const order = new Int32Array(count).fill(-1)
+  const byOrder = []
+  const open = [[0, first[0]]]
+  const seen = new Uint8Array(count)
+  seen[0] = 1
+  while (open.length > 0) {
+    const top = open.at(-1)
+    if (top[1] < first[top[0] + 1]) {
+      const to = targets[top[1]++]
+      if (seen[to] === 1) continue
+      seen[to] = 1
+      open.push([to, first[to]])
+    } else {
+      order[top[0]] = byOrder.push(top[0]) - 1
+      open.pop()
+    }
+  }
+  const before = byOrder.map(() => [])
+  for (const node of byOrder) for (let edge = first[node]; edge < first[node + 1]; edge++) before[order[targets[edge]]].push(order[node])
+  const immediate = new Int32Array(byOrder.length).fill(-1)
+  const root = byOrder.length - 1
+  immediate[root] = root
+  for (let changed = true; changed;) {
+    changed = false
+    for (let at = root - 1; at >= 0; at--) {
+      let best = -1
+      for (let other of before[at]) {
+        if (immediate[other] < 0) continue
+        if (best < 0) best = other
+        while (best !== other) {
+          while (best < other) best = immediate[best]
+          while (other < best) other = immediate[other]
+        }
+      }
+      if (immediate[at] !== best) [immediate[at], changed] = [best, true]
+    }
+  }
+  const retained = new Float64Array(count)
+  for (let at = 0; at <= root; at++) {
+    retained[byOrder[at]] += size(byOrder[at])
+    if (at !== root) retained[byOrder[immediate[at]]] += retained[byOrder[at]]
+  }
+  return retained
+}
+
 /** The nodes of a class to which an edge with a name leads. */
 function named ({ first, targets, names, count, className }, name, wanted) {
   const found = new Set()
@@ -64,4 +113,4 @@ function named ({ first, targets, names, count, className }, name, wanted) {
   return [...found]
 }
 
-module.exports = { graphOf, named, reachable }
+module.exports = { graphOf, named, reachable, retainedSizes }

@@ -32,13 +32,13 @@ function makeShadowMain (watched, native) {
 
 // V8's generator needs many times the heap in memory, the walk less than half of it: it writes what V8 has no room for.
 // A walk that failed its own test writes nothing.
-function heapSnapshot ({ generator, count }, walked, native) {
+function heapSnapshot ({ floor, generator, count }, walked, native) {
   const canWalk = walked !== undefined && generator !== 'v8'
   const needed = canWalk && generator === 'walk' ? undefined : wanting(count, walked, native)
   if (canWalk && (generator === 'walk' || needed !== undefined)) {
     answer({ generator: 'walk' })
     answer({ heapSnapshot: 'begins' })
-    native.writeHeapSnapshotInShadow({})
+    native.writeHeapSnapshotInShadow({}, floor === true)
   } else if (needed !== undefined) {
     answer({ noRoom: needed })
   } else {

@@ -149,7 +149,7 @@ fn tagged(object: &Object<'_>) -> u64 {
 }
 
 /// Writes a heap snapshot by the walk to a shadow's output, in a shadow only; `false` where that cannot be.
-pub(crate) fn write_heap_snapshot_in_shadow(running: &Running, sample: &Object<'_>) -> bool {
+pub(crate) fn write_heap_snapshot_in_shadow(running: &Running, sample: &Object<'_>, collected: bool) -> bool {
     if !in_shadow() {
         return false;
     }
@@ -158,7 +158,7 @@ pub(crate) fn write_heap_snapshot_in_shadow(running: &Running, sample: &Object<'
     let mut output = ManuallyDrop::new(unsafe { File::from_raw_fd(OUTPUT) });
     let sample = tagged(sample);
     // SAFETY: in a shadow, called by JavaScript, so on the isolate's thread; the sample was given by JavaScript.
-    let write = || unsafe { walker.write_heap_snapshot(sample, &mut *output) };
+    let write = || unsafe { walker.write_heap_snapshot(sample, collected, &mut *output) };
     matches!(catch_unwind(AssertUnwindSafe(write)), Ok(Ok(())))
 }
 

@@ -316,11 +316,11 @@ impl NativeProbe {
         self.with(|running| Ok(ffi::walk_in_shadow(running, &question, &sample)))
     }
 
-    /// Writes a heap snapshot by the walk to a shadow's output, in a shadow only. `sample` is any small object. `false` where
-    /// that is no shadow, or it could not be written to its end.
+    /// Writes a heap snapshot by the walk to a shadow's output, in a shadow only. `sample` is any small object; `collected` says that
+    /// full collections came before. `false` where that is no shadow, or it could not be written to its end.
     #[napi]
-    pub fn write_heap_snapshot_in_shadow(&self, sample: Object<'_>) -> napi::Result<bool> {
-        self.with(|running| Ok(ffi::write_heap_snapshot_in_shadow(running, &sample)))
+    pub fn write_heap_snapshot_in_shadow(&self, sample: Object<'_>, collected: bool) -> napi::Result<bool> {
+        self.with(|running| Ok(ffi::write_heap_snapshot_in_shadow(running, &sample, collected)))
     }
 
     /// V8 has written it, or could not.

@@ -86,6 +86,7 @@ impl Heap<'_> {
                 let properties = self.field(object, 8)?;
                 self.field(properties, 16 + word as u64 * 8)
             }
+            Some(Kept::Map(word)) => self.object(word),
             None => self.dictionary_entry(object, wanted),
         }
     }

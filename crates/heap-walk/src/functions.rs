@@ -24,9 +24,26 @@ const ROOTS: Names = &[
 ];
 const ROOT_NAME: Names = &["_ZN2v88internal11RootVisitor8RootNameENS0_4RootE"];
 const CURRENT: Names = &["_ZN2v87Isolate10GetCurrentEv"];
+const PROFILER: Names = &["_ZN2v87Isolate15GetHeapProfilerEv"];
+const OBJECT_ID: Names = &["_ZN2v812HeapProfiler11GetObjectIdENS_5LocalINS_5ValueEEE"];
+const DISPATCH_TABLE: Names = &[
+    "_ZN2v88internal17ExternalReference25js_dispatch_table_addressEv",
+    "_ZN2v88internal17ExternalReference25js_dispatch_table_addressEPNS0_7IsolateE",
+];
 
-const ALL: [Names; 8] =
-    [ITERATOR_NEW, ITERATOR_NEXT, ITERATOR_DROP, INNER_ITERATOR_NEW, SIZE, ROOTS, ROOT_NAME, CURRENT];
+const ALL: [Names; 11] = [
+    ITERATOR_NEW,
+    ITERATOR_NEXT,
+    ITERATOR_DROP,
+    INNER_ITERATOR_NEW,
+    SIZE,
+    ROOTS,
+    ROOT_NAME,
+    CURRENT,
+    PROFILER,
+    OBJECT_ID,
+    DISPATCH_TABLE,
+];
 
 /// Every name that is looked for.
 pub(crate) fn wanted() -> Vec<&'static str> {
@@ -48,6 +65,10 @@ pub(crate) struct Functions {
     roots: u64,
     root_name: u64,
     current: u64,
+    /// The heap profiler's, which the walk can do without.
+    object_id: Option<(u64, u64)>,
+    /// Only from Node 24 on.
+    dispatch_table: Option<u64>,
 }
 
 impl Functions {
@@ -61,6 +82,8 @@ impl Functions {
             roots: executable.function(ROOTS)?,
             root_name: executable.function(ROOT_NAME)?,
             current: executable.function(CURRENT)?,
+            object_id: executable.function(PROFILER).ok().zip(executable.function(OBJECT_ID).ok()),
+            dispatch_table: executable.function(DISPATCH_TABLE).ok(),
         })
     }
 
@@ -156,5 +179,34 @@ impl Functions {
         // SAFETY: V8 returns a literal, which ends with NUL and lives for ever.
         let name = unsafe { CStr::from_ptr(name) };
         name.to_string_lossy().into_owned()
+    }
+
+    /// `HeapProfiler::GetObjectId(Local<Value>)`: the number that V8 has given to an object, 0 for none; a look into a table.
+    ///
+    /// # Safety
+    ///
+    /// In a shadow, on the thread of the current isolate; `object` is the address of an object that the iterator reported.
+    pub(crate) unsafe fn object_id(&self, object: u64) -> u32 {
+        type Profiler = unsafe extern "C" fn(u64) -> u64;
+        type Call = unsafe extern "C" fn(u64, *const u64) -> u32;
+        let Some((profiler, object_id)) = self.object_id else { return 0 };
+        // SAFETY: the mangled name says: no arguments but `this`; the declaration's result is a pointer.
+        let profiler = unsafe { std::mem::transmute::<usize, Profiler>(profiler as usize) };
+        // SAFETY: the isolate of this very thread, by the caller's promise.
+        let profiler = unsafe { profiler(self.current_isolate()) };
+        // SAFETY: the mangled name says: a `Local` by value, which is the address of a slot with a tagged word; `this` first.
+        let call = unsafe { std::mem::transmute::<usize, Call>(object_id as usize) };
+        let slot = object + 1;
+        // SAFETY: the slot holds the tagged word of an object until the call returns, and the function only compares its address.
+        unsafe { call(profiler, &raw const slot) }
+    }
+
+    /// `static ExternalReference ExternalReference::js_dispatch_table_address([Isolate*])`: where the table begins that functions
+    /// refer to for their code. Versions without the argument ignore it.
+    pub(crate) fn dispatch_table(&self) -> Option<u64> {
+        // SAFETY: the mangled names say so; the result is a class of one address, which comes back in a register.
+        let call =
+            unsafe { std::mem::transmute::<usize, extern "C" fn(u64) -> u64>(self.dispatch_table? as usize) };
+        Some(call(self.current_isolate()))
     }
 }

@@ -141,6 +141,12 @@ impl<'a> Heap<'a> {
         self.type_of_map(self.map_of(object))
     }
 
+    /// The number that V8 gave to an object for heap snapshots of this process, or 0.
+    pub(crate) fn object_id(&self, object: u64) -> u32 {
+        // SAFETY: an object that the iterator reported, on the thread that `enumerate` was promised.
+        unsafe { self.functions.object_id(object) }
+    }
+
     /// An object's size, bytes.
     #[inline]
     pub(crate) fn size(&self, object: u64) -> u32 {

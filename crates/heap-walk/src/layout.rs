@@ -50,6 +50,8 @@ pub(crate) struct Layout {
     pub(crate) last_context: u16,
     pub(crate) first_receiver: u16,
     pub(crate) scope_locals: u64,
+    /// Where an oddball says which one it is, and what the hole says there; `None` where holes have a type of their own.
+    pub(crate) hole: Option<(u64, i32)>,
     types: HashMap<&'static str, u16>,
     names: HashMap<u16, String>,
 }
@@ -141,6 +143,10 @@ impl Layout {
             last_context: instance_type(constant("LastContextType")?)?,
             first_receiver,
             scope_locals: 8 + 8 * u64::from(number("scopeinfo_idx_ncontextlocals")?),
+            hole: field("Oddball", "kind_offset")
+                .or_else(|_| field("Oddball", "kind"))
+                .ok()
+                .zip(constant("OddballTheHole").ok()),
             types,
             names,
         })

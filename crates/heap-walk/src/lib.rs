@@ -20,6 +20,7 @@
 
 mod addresses;
 mod answer;
+mod areas;
 mod bits;
 mod classes;
 mod code;

@@ -183,6 +183,12 @@ pub(crate) fn hash_text(text: &str) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
+/// Whether objects with a type of this name are compiled code, or what V8 keeps with it.
+pub(crate) fn is_compiled_code(name: &str) -> bool {
+    name == "InstructionStream"
+        || ["Code", "Protected", "Trusted"].iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// Instance types with a treatment of their own.
 fn treatments(heap: &Heap<'_>) -> HashMap<u16, Treatment> {
     let mut treatments = HashMap::new();

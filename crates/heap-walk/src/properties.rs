@@ -10,6 +10,8 @@ pub(crate) enum Kept {
     Inside(usize),
     /// A word of its property array, from 0.
     Outside(usize),
+    /// None: the map has the value, a tagged word.
+    Map(u64),
 }
 
 impl Heap<'_> {
@@ -26,6 +28,7 @@ impl Heap<'_> {
             let (words, word, is_inner) = match kept {
                 Kept::Inside(word) => (&mut inner, word, true),
                 Kept::Outside(word) => (&mut outer, word, false),
+                Kept::Map(_) => return,
             };
             if words.len() <= word {
                 words.resize(word + 1, 0);
@@ -40,8 +43,8 @@ impl Heap<'_> {
         (inner, outer, special)
     }
 
-    /// Calls `each` with the name of every property that objects of this map keep in a field: its word in the object, or in
-    /// the object's property array.
+    /// Calls `each` with the name of every property of this map's objects, and with where it is kept: in a word of the object or of
+    /// the object's property array, or in the map.
     pub(crate) fn each_property(&mut self, map: u64, each: &mut dyn FnMut(&mut Self, u64, Kept)) {
         let layout = self.layout;
         let bits = self.memory.half(map + layout.map_bit_field3);
@@ -61,6 +64,10 @@ impl Heap<'_> {
             let Some(details) = small_integer(self.memory.word(descriptors + at + 8)) else { continue };
             let details = u64::from(details as u32);
             if details & layout.details.location_mask != 0 {
+                if let Some(name) = self.field(descriptors, at) {
+                    let value = self.memory.word(descriptors + at + 16);
+                    each(self, name, Kept::Map(value));
+                }
                 continue;
             }
             let field = ((details & layout.details.index_mask) >> layout.details.index_shift) as usize;

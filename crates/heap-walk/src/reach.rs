@@ -4,11 +4,12 @@
 //! left, and the stack comes last: so paths run through the program's variables where they can.
 
 use crate::addresses::AddressSet;
+use crate::areas::Areas;
 use crate::bits::Bits;
 use crate::edges::DICTIONARY_PREFIX;
 use crate::ephemerons::{Entry, Ephemerons};
 use crate::heap::{Heap, strong};
-use crate::maps::{Maps, Treatment, hash_text};
+use crate::maps::{Maps, Treatment, hash_text, is_compiled_code};
 use crate::objects::Place;
 use crate::origin::Origins;
 use crate::queue::Queue;
@@ -19,8 +20,9 @@ use std::collections::HashMap;
 
 /// Kinds of roots that are told apart.
 const ROOT_KINDS: i32 = 0xf0;
-/// The number of a kind of root that V8 does not have.
+/// Numbers of kinds of roots that V8 does not have, or does not tell a visitor.
 const COMPILED_CODE: i32 = ROOT_KINDS - 2;
+const READ_ONLY: i32 = ROOT_KINDS - 3;
 /// A dictionary larger than this is a collection, and its keys are not told apart, bytes.
 const LARGEST_RECORD: u32 = 16 + 8 * 3 * 512;
 /// Objects of one class that refer to one another: a list, a tree, in whichever direction.
@@ -68,12 +70,6 @@ struct Walk<'h, 'a> {
     is_flat: bool,
 }
 
-/// Whether objects with a type of this name are compiled code, or what V8 keeps with it.
-fn is_compiled_code(name: &str) -> bool {
-    name == "InstructionStream"
-        || ["Code", "Protected", "Trusted"].iter().any(|prefix| name.starts_with(prefix))
-}
-
 /// What is noted besides.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Wanted<'q> {
@@ -84,6 +80,8 @@ pub(crate) struct Wanted<'q> {
     pub(crate) shared: bool,
     /// Full collections came before, so what is there is alive.
     pub(crate) collected: bool,
+    /// What nobody can write to is told, too, whether anything refers to it or not.
+    pub(crate) read_only: bool,
 }
 
 /// Walks everything.
@@ -117,8 +115,15 @@ pub(crate) fn reach(heap: &mut Heap<'_>, roots: Roots, wanted: Wanted<'_>) -> Re
         is_flat: false,
     };
     walk.run();
+    if wanted.read_only {
+        let areas = Areas::read_only();
+        walk.left_over(READ_ONLY, "(Read-only roots)", |_, object| areas.contain(object));
+    }
     if wanted.collected {
-        walk.compiled_code();
+        // From Node.js 24 on functions refer to what has been compiled by a number in a table of V8's outside the heap.
+        walk.left_over(COMPILED_CODE, "(compiled code)", |heap, object| {
+            heap.layout.type_name(heap.type_of(object)).is_some_and(is_compiled_code)
+        });
     }
     let own = walk.reached.parents.len() * 4 + walk.queue.peak_bytes() + walk.deferred.peak_bytes();
     walk.reached.peak = own as u64 + walk.heap.objects.bytes() + walk.reached.signatures.bytes();
@@ -157,31 +162,30 @@ impl Walk<'_, '_> {
         self.visit(place, object, mark, node, &Via::OTHER, 0);
     }
 
-    /// What has been compiled, from Node.js 24 on: functions refer to it by a number in a table of V8's outside the heap. It comes
-    /// last, as a root of its own without paths; nothing of the program's hangs on it alone.
-    fn compiled_code(&mut self) {
-        let mut code = Vec::new();
+    /// What is alive although no root leads to it. It comes last, as a root of its own without paths; nothing of the program's hangs
+    /// on it alone.
+    fn left_over(&mut self, kind: i32, name: &str, is_alive: impl Fn(&Heap<'_>, u64) -> bool) {
+        let mut alive = Vec::new();
         for page in 0..self.heap.objects.pages() {
             let mut next = self.heap.objects.first_in(page);
             while let Some(place) = next {
                 next = self.heap.objects.after(place);
                 if self.heap.objects.number(place).is_some_and(|number| !self.reached.is_reached(number)) {
                     let object = self.heap.objects.address(place);
-                    let name = self.heap.layout.type_name(self.heap.type_of(object));
-                    if name.is_some_and(is_compiled_code) {
-                        code.push(object);
+                    if is_alive(self.heap, object) {
+                        alive.push(object);
                     }
                 }
             }
         }
-        if code.is_empty() {
+        if alive.is_empty() {
             return;
         }
-        self.reached.roots.names.insert(COMPILED_CODE, "(compiled code)".to_owned());
+        self.reached.roots.names.insert(kind, name.to_owned());
         self.is_flat = true;
-        for object in code {
-            self.reached.roots.all.push(Root { kind: COMPILED_CODE, object });
-            self.root(COMPILED_CODE, object);
+        for object in alive {
+            self.reached.roots.all.push(Root { kind, object });
+            self.root(kind, object);
             self.drain();
         }
         self.is_flat = false;

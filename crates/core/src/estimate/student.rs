@@ -22,7 +22,8 @@ pub fn tail(t: f64, freedom: f64) -> f64 {
 /// By Newton's method from 0: the tail is convex there, so every step falls short of the root, and none beyond it.
 pub fn quantile(share: f64, freedom: f64) -> f64 {
     let half = 0.5 * (freedom + 1.0);
-    let highest = (log_gamma(half) - log_gamma(0.5 * freedom)).exp() / (freedom * std::f64::consts::PI).sqrt();
+    let highest =
+        (log_gamma(half) - log_gamma(0.5 * freedom)).exp() / (freedom * std::f64::consts::PI).sqrt();
     let mut t = 0.0;
     for _ in 0..STEPS {
         let density = highest * (1.0 + t * t / freedom).powf(-half);

@@ -1,44 +1,22 @@
 //! The edges of one object with what they are called, as V8's own heap snapshots have them.
 
+use super::dispatch::Dispatch;
+use super::labels::{ELEMENTS, ENTRIES, Label, PROPERTIES, inner, own};
 use crate::edges::{DICTIONARY_PREFIX, WEAK_CELL_TARGET, WEAK_REF_TARGET};
-use crate::heap::{Heap, strong};
+use crate::heap::{Heap, small_integer, strong};
 use crate::maps::Treatment;
 use crate::objects::Place;
 use crate::properties::Kept;
 use crate::reached::Reached;
 use std::collections::HashMap;
 
-const PROPERTIES: u64 = 8;
-const ELEMENTS: u64 = 16;
-const COLLECTION_TABLE: u64 = 24;
-/// Where arrays, dictionaries and tables begin: behind map and length.
-const ENTRIES: u64 = 16;
+/// Where the variables of a scope begin.
+const VARIABLES: u64 = 32;
 /// Where a global variable has its name and its value.
 const CELL_NAME: u64 = 8;
 const CELL_VALUE: u64 = 24;
 /// A value of a weak collection, from its table and from its key: one text for all that V8 tells apart by numbers.
 const WEAK_VALUE: &str = "1 / part of key (object) -> value (object) pair in WeakMap (table)";
-
-/// What an edge is called.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Label {
-    /// A property with the name at this address: a string or symbol.
-    Property(u64),
-    /// A variable of the context at the first address, kept at an offset.
-    Variable(u64, u64),
-    /// A property that V8 keeps elsewhere: its prototype, a function's `prototype`.
-    Named(&'static str),
-    /// An element.
-    Element(u64),
-    /// A word of an array, from 0.
-    Slot(u64),
-    /// A field of V8's with a name.
-    Internal(&'static str),
-    /// Any other field of V8's, by its word.
-    Hidden(u64),
-    /// What does not keep its target alive.
-    Weak(u64),
-}
 
 /// An edge of the object that was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +32,8 @@ struct Properties {
     inner: Vec<u64>,
     /// In its property array.
     outer: Vec<(usize, u64)>,
+    /// In the map: accessors and constants, by the word that has them.
+    shared: Vec<(u64, u64)>,
 }
 
 impl Properties {
@@ -69,6 +49,7 @@ impl Properties {
                 }
             }
             Kept::Outside(word) => properties.outer.push((word, name)),
+            Kept::Map(value) => properties.shared.push((value, name)),
         });
         properties
     }
@@ -83,6 +64,7 @@ impl Properties {
 pub(crate) struct Edges {
     /// Kept for its room.
     pub(crate) found: Vec<Edge>,
+    pub(crate) dispatch: Option<Dispatch>,
     properties: HashMap<u32, Properties>,
     by_key: HashMap<u32, Vec<Place>>,
 }
@@ -116,16 +98,18 @@ impl Edges {
         let Some(info) = reached.maps.get(map) else { return };
         let (treatment, instance_type) = (info.treatment, info.instance_type);
         // Every array has the same map: an edge for each would say nothing.
-        if treatment != Treatment::Entries
+        if instance_type != heap.layout.instance_type("FixedArray")
             && let Some(target) = heap.objects.find(heap.map_of(object))
         {
             found.push(Edge { label: Label::Internal("map"), target });
         }
-        if treatment == Treatment::Object || treatment == Treatment::Function {
+        if matches!(treatment, Treatment::Object | Treatment::Function | Treatment::WeakRef) {
             self.object(heap, object, map, instance_type, treatment, found);
         } else {
             heap.each_word(object, treatment, |heap, offset, word| {
-                let Some(target) = essential(heap, word) else { return };
+                let is_variable = treatment == Treatment::Context && offset >= VARIABLES;
+                let target = if is_variable { heap.target(word) } else { essential(heap, word) };
+                let Some(target) = target else { return };
                 found.push(Edge {
                     label: inner(heap, object, treatment, instance_type, offset, target),
                     target,
@@ -158,12 +142,27 @@ impl Edges {
             let target = if property.is_some() { heap.target(word) } else { essential(heap, word) };
             let Some(target) = target else { return };
             let label = property.unwrap_or_else(|| own(heap, treatment, instance_type, offset, target));
-            found.push(Edge { label, target });
+            if label == Label::Internal("initial_map") {
+                let map = heap.objects.address(target);
+                let prototype = heap.field(map, heap.layout.map_prototype);
+                let target = prototype.and_then(|prototype| heap.objects.find(prototype));
+                found.extend(target.map(|target| Edge { label: Label::Named("prototype"), target }));
+            }
+            value(heap, label, target, found);
         });
-        let map = heap.map_of(object);
-        if let Some(prototype) = heap.field(map, heap.layout.map_prototype)
-            && heap.type_of(prototype) >= heap.layout.first_receiver
+        if treatment == Treatment::Function
+            && let Some(target) = self.dispatch.as_ref().and_then(|table| table.code(heap, object))
         {
+            found.push(Edge { label: Label::Internal("code"), target });
+        }
+        for (kept, name) in &properties.shared {
+            let target = heap.target(*kept);
+            if let Some(target) = target {
+                value(heap, Label::Property(*name), target, found);
+            }
+        }
+        let map = heap.map_of(object);
+        if let Some(prototype) = heap.field(map, heap.layout.map_prototype) {
             let target = heap.objects.find(prototype);
             found.extend(target.map(|target| Edge { label: Label::Named("__proto__"), target }));
         }
@@ -175,9 +174,11 @@ impl Edges {
                 globals(heap, store, found);
             } else if heap.layout.type_name(store_type) == Some("PropertyArray") {
                 for (word, name) in &properties.outer {
-                    let value = heap.field(store, ENTRIES + *word as u64 * 8);
-                    let target = value.and_then(|value| heap.objects.find(value));
-                    found.extend(target.map(|target| Edge { label: Label::Property(*name), target }));
+                    let kept = heap.field(store, ENTRIES + *word as u64 * 8);
+                    let target = kept.and_then(|kept| heap.objects.find(kept));
+                    if let Some(target) = target {
+                        value(heap, Label::Property(*name), target, found);
+                    }
                 }
             }
         }
@@ -190,10 +191,35 @@ impl Edges {
     }
 }
 
-/// Elements of an array that are objects; holes and `undefined` are left out.
+/// A property, or a field, and where accessors are kept their functions too. V8's own accessors are none.
+fn value(heap: &mut Heap<'_>, label: Label, target: Place, found: &mut Vec<Edge>) {
+    let Label::Property(name) = label else {
+        found.push(Edge { label, target });
+        return;
+    };
+    let object = heap.objects.address(target);
+    let kind = heap.layout.type_name(heap.type_of(object));
+    if kind == Some("AccessorInfo") {
+        return;
+    }
+    found.push(Edge { label, target });
+    if kind != Some("AccessorPair") {
+        return;
+    }
+    for (which, offset) in [("get", 8), ("set", 16)] {
+        if let Some(function) = heap.field(object, offset)
+            && heap.layout.type_name(heap.type_of(function)) != Some("Oddball")
+            && let Some(target) = heap.objects.find(function)
+        {
+            found.push(Edge { label: Label::Accessor(which, name), target });
+        }
+    }
+}
+
+/// Elements of an array that are objects; holes are left out.
 fn elements(heap: &mut Heap<'_>, store: u64, found: &mut Vec<Edge>) {
     heap.each_word(store, Treatment::Entries, |heap, offset, word| {
-        if let Some(target) = essential(heap, word)
+        if let Some(target) = heap.target(word).filter(|target| !is_hole(heap, *target))
             && let Some(index) = (offset / 8).checked_sub(2)
         {
             found.push(Edge { label: Label::Element(index), target });
@@ -208,10 +234,10 @@ fn dictionary(heap: &mut Heap<'_>, store: u64, found: &mut Vec<Edge>) {
     while word + 1 < words {
         if let Some(key) = heap.field(store, word * 8)
             && heap.name_hash(key) != 0
-            && let Some(value) = heap.field(store, word * 8 + 8)
-            && let Some(target) = heap.objects.find(value)
+            && let Some(kept) = heap.field(store, word * 8 + 8)
+            && let Some(target) = heap.objects.find(kept)
         {
-            found.push(Edge { label: Label::Property(key), target });
+            value(heap, Label::Property(key), target, found);
         }
         word += 3;
     }
@@ -223,10 +249,10 @@ fn globals(heap: &mut Heap<'_>, store: u64, found: &mut Vec<Edge>) {
         let Some(cell) = heap.object(word) else { return };
         if heap.type_of(cell) == heap.layout.instance_type("PropertyCell")
             && let Some(name) = heap.field(cell, CELL_NAME).filter(|name| heap.name_hash(*name) != 0)
-            && let Some(value) = heap.field(cell, CELL_VALUE)
-            && let Some(target) = heap.objects.find(value)
+            && let Some(kept) = heap.field(cell, CELL_VALUE)
+            && let Some(target) = heap.objects.find(kept)
         {
-            found.push(Edge { label: Label::Property(name), target });
+            value(heap, Label::Property(name), target, found);
         }
     });
 }
@@ -268,76 +294,14 @@ fn essential(heap: &mut Heap<'_>, word: u64) -> Option<Place> {
     (!is_shared).then_some(place)
 }
 
-/// A field of an object that is no property.
-fn own(heap: &Heap<'_>, treatment: Treatment, instance_type: u16, offset: u64, target: Place) -> Label {
-    let target = || {
-        let target_type = heap.type_of(heap.objects.address(target));
-        (target_type >= heap.layout.first_receiver, heap.layout.type_name(target_type))
-    };
-    let name = match (offset, heap.layout.type_name(instance_type)) {
-        (PROPERTIES, _) => "properties",
-        (ELEMENTS, _) => "elements",
-        (COLLECTION_TABLE, Some("JSMap" | "JSSet" | "JSWeakMap" | "JSWeakSet")) => "table",
-        (24, Some("JSPromise")) => "reactions_or_result",
-        (24, Some("JSBoundFunction")) => "bound_function",
-        (32, Some("JSBoundFunction")) => "bound_this",
-        (40, Some("JSBoundFunction")) => "bound_arguments",
-        _ if treatment == Treatment::Function && offset == heap.layout.function_context => "context",
-        _ if treatment == Treatment::Function && offset == heap.layout.function_shared => "shared",
-        (_, Some("JSGeneratorObject" | "JSAsyncFunctionObject" | "JSAsyncGeneratorObject")) => match offset {
-            24 => "function",
-            32 => "context",
-            40 => "receiver",
-            _ => return Label::Hidden(offset / 8),
-        },
-        _ if treatment == Treatment::Function => match target() {
-            (true, _) => return Label::Named("prototype"),
-            (_, Some("Map")) => "initial_map",
-            (_, Some("FeedbackCell")) => "feedback_cell",
-            (_, Some("Code")) => "code",
-            _ => return Label::Hidden(offset / 8),
-        },
-        _ => return Label::Hidden(offset / 8),
-    };
-    Label::Internal(name)
-}
-
-/// A field of something that is no JavaScript object.
-fn inner(
-    heap: &mut Heap<'_>,
-    object: u64,
-    treatment: Treatment,
-    instance_type: u16,
-    offset: u64,
-    target: Place,
-) -> Label {
-    let name = match (treatment, offset) {
-        (Treatment::Context, 16) => "scope_info",
-        (Treatment::Context, 24) => "previous",
-        (Treatment::Context, _) => return Label::Variable(object, offset),
-        (Treatment::RopeString, 16) if instance_type & 7 == 1 => "first",
-        (Treatment::RopeString, 24) if instance_type & 7 == 1 => "second",
-        (Treatment::RopeString, 16) if instance_type & 7 == 3 => "parent",
-        (Treatment::RopeString, 16) => "actual",
-        (Treatment::Entries | Treatment::NameDictionary, _) if offset >= ENTRIES => {
-            return Label::Slot((offset - ENTRIES) / 8);
-        }
-        _ => match heap.layout.type_name(instance_type) {
-            Some("SharedFunctionInfo") if offset == heap.layout.shared_script => "script",
-            Some("SharedFunctionInfo") if offset == heap.layout.shared_name => "name_or_scope_info",
-            Some("Script") if offset == heap.layout.script_name => "name",
-            Some("Script") if offset == heap.layout.script_source => "source",
-            Some("Map") if offset == heap.layout.map_prototype => "prototype",
-            Some("Map") if offset == heap.layout.map_constructor => {
-                let target_type = heap.type_of(heap.objects.address(target));
-                if target_type == instance_type { "back_pointer" } else { "constructor" }
-            }
-            Some("Map") if offset == heap.layout.map_descriptors => "descriptors",
-            Some("Symbol") if offset == heap.layout.symbol_name => "name",
-            Some("AccessorPair") if offset == 8 => "getter",
-            Some("AccessorPair") if offset == 16 => "setter",
-            _ => return Label::Hidden(offset / 8),
-        },
-    };
-    Label::Internal(name)
+/// Whether something says that there is nothing: a type of its own from Node 24 on, before that one of several oddballs.
+fn is_hole(heap: &Heap<'_>, target: Place) -> bool {
+    let object = heap.objects.address(target);
+    match heap.layout.type_name(heap.type_of(object)) {
+        Some("Hole") => true,
+        Some("Oddball") => heap.layout.hole.is_some_and(|(offset, kind)| {
+            small_integer(heap.memory.word(object + offset)).is_some_and(|found| found == kind)
+        }),
+        _ => false,
+    }
 }

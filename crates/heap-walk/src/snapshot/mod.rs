@@ -6,8 +6,11 @@
 //! The format is the one that `v8.writeHeapSnapshot()` of Node 20 and later writes, as Chrome `DevTools` reads it; node types, the
 //! names of V8's own things and the kinds of edges follow V8's, so that what reads those files reads these.
 
+mod dispatch;
 mod edges;
 mod format;
+mod ids;
+mod labels;
 mod live;
 mod nodes;
 mod places;
@@ -18,8 +21,11 @@ use crate::heap::Heap;
 use crate::maps::Treatment;
 use crate::objects::Place;
 use crate::reached::Reached;
-use edges::{Edge, Edges, Label};
+use dispatch::{Dispatch, Sample};
+use edges::{Edge, Edges};
 use format::{EdgeType, Json, NODE_FIELDS, NodeType};
+use ids::Ids;
+use labels::Label;
 use live::Live;
 use places::Places;
 use std::collections::HashMap;
@@ -56,6 +62,7 @@ pub(crate) fn write(heap: &mut Heap<'_>, reached: &mut Reached, out: &mut dyn Wr
         globals: Vec::new(),
         class_names: HashMap::new(),
         edges: Edges::default(),
+        ids: Ids::default(),
         places: Places::default(),
         heap,
         reached,
@@ -80,6 +87,7 @@ struct Writer<'w, 'a, 'o> {
     /// Numbers of the names of classes, by class.
     class_names: HashMap<u32, u64>,
     edges: Edges,
+    ids: Ids,
     places: Places,
     json: Json<'o>,
 }
@@ -102,6 +110,7 @@ impl Writer<'_, '_, '_> {
     /// Counts edges, after it has found the stores of array buffers, the global objects, and what hangs on keys of weak collections.
     fn count(&mut self) -> io::Result<u64> {
         let (mut strings, first_nonstring) = (0, self.heap.layout.first_nonstring);
+        let mut functions = Sample::default();
         self.each_object(|writer, place, index| {
             let object = writer.heap.objects.address(place);
             let instance_type = writer.heap.type_of(object);
@@ -109,6 +118,10 @@ impl Writer<'_, '_, '_> {
                 writer.globals.push(writer.first_object + index);
             }
             strings += usize::from(instance_type < first_nonstring);
+            writer.ids.note(index, || writer.heap.object_id(object));
+            if instance_type == writer.heap.layout.instance_type("JSFunction") {
+                functions.add(object);
+            }
             writer.edges.note_ephemerons(writer.heap, writer.reached, place);
             if instance_type == writer.heap.layout.instance_type("JSArrayBuffer")
                 && let Some((address, bytes)) = writer.heap.off_heap(object, instance_type)
@@ -119,6 +132,7 @@ impl Writer<'_, '_, '_> {
             }
             Ok(())
         })?;
+        self.edges.dispatch = Dispatch::learn(self.heap, &functions);
         // Names and numbers come on top.
         self.strings.reserve(strings + strings / 16 + 4096);
         self.all_edges(false)
@@ -204,6 +218,7 @@ impl Writer<'_, '_, '_> {
                 }
             }
             Label::Named(name) => (EdgeType::Property, self.strings.made(name)),
+            Label::Accessor(which, name) => (EdgeType::Property, self.accessor(which, name)),
             Label::Element(index) => (EdgeType::Element, index),
             Label::Slot(index) => (EdgeType::Internal, self.strings.number(index)),
             Label::Internal(name) => (EdgeType::Internal, self.strings.made(name)),
@@ -234,11 +249,12 @@ impl Writer<'_, '_, '_> {
             let count = writer.edges_of(place, false)?;
             let object = writer.heap.objects.address(place);
             let size = u64::from(writer.heap.size(object));
-            // As V8's, ids of objects are odd, and those of native memory even.
-            writer.json.node(node_type, name, writer.first_object * 2 + 1 + index * 2, size, count)
+            let id = writer.ids.of(writer.first_object, index, || writer.heap.object_id(object));
+            writer.json.node(node_type, name, id, size, count)
         })?;
         let sizes = std::mem::take(&mut self.store_sizes);
         let name = self.strings.made("system / JSArrayBufferData");
+        // As V8's, ids of native memory are even.
         let first = (self.first_store + 1) * 2;
         for (index, size) in (0_u64..).zip(&sizes) {
             self.json.node(NodeType::Native, name, first + index * 2, *size, 0)?;
@@ -273,6 +289,16 @@ impl Writer<'_, '_, '_> {
             self.strings.own(&symbol)
         };
         self.strings.note(name, number)
+    }
+
+    /// The number of the name of a property's getter or setter.
+    fn accessor(&mut self, which: &str, property: u64) -> u64 {
+        let name = if self.heap.is_string(property) {
+            self.letters(property)
+        } else {
+            nodes::symbol(&self.heap.name(property))
+        };
+        self.strings.own(&format!("{which} {name}"))
     }
 
     /// The number of a string of the heap.
