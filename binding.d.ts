@@ -20,6 +20,11 @@ export declare class Cancellation {
 /** A started probe: the recorder's thread and the app thread's side of it. */
 export declare class NativeProbe {
   /**
+   * What V8 says now, bytes: used in the new, the old, the code, the large-object and all other spaces, what of all spaces is
+   * resident, and array buffers.
+   */
+  heapSpaces(numbers: Float64Array): void
+  /**
    * Starts. `options` is the JSON of the complete options; `cells` has 8 numbers, of which 1 to 5 hold what
    * `v8.getHeapStatistics()` says now (used, external, total, limit, malloced), against which the native reading
    * is checked. `on_event` gets `finding`, `incident`, `error`, `heap-snapshot`, `investigate` and

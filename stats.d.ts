@@ -64,6 +64,11 @@ export interface Stats {
   heap?: HeapStats
   /** The last reading from `/proc` and the cgroup; absent where neither can be read. */
   process?: Record<string, unknown>
+  /**
+   * Where the process's memory is: resident bytes in parts that add up, see docs/memory-map.md. Taken every 10 s (`test`: 1 s), and more
+   * rarely where that would take more than a thousandth of a core (`test`: a hundredth); `null` before the first, and elsewhere than on Linux.
+   */
+  memoryMap: MemoryMap | null
   /** Where what grows is made, most first; empty while nothing was suspect. At most 256. */
   sites: Site[]
   /** Open handles by Node's name of their type, as of the last reading; at most once a second. Not over HTTP. */
@@ -82,6 +87,19 @@ export interface Stats {
   /** The probe's own cost. */
   cost: Cost
 }
+
+/** Resident memory in parts, at an instant. */
+export interface MemoryMap {
+  /** When the kernel was asked, RFC 3339. */
+  at: string
+  /** In this order; together all resident memory. A part that this process cannot tell is left out, and its bytes are in `other`. */
+  parts: Array<{ name: MemoryPart, bytes: number }>
+}
+
+/** Name of a part of the resident memory. */
+export type MemoryPart =
+  | 'v8 new space' | 'v8 old space' | 'v8 code' | 'v8 large objects' | 'v8 other' | 'v8 free'
+  | 'array buffers' | 'malloc in use' | 'malloc free' | 'stacks' | 'mapped files' | 'other'
 
 /** A reading of the app thread, bytes and counts. */
 export interface HeapStats {

@@ -29,6 +29,7 @@ class NoopProbe extends EventEmitter {
       routes: [],
       inFlight: { count: 0, oldestMs: 0 },
       gc: { minor: 0, major: 0, pauseMs: 0, maxPauseMs: 0 },
+      memoryMap: null,
       sites: [],
       handles: {},
       investigation: { state: 'off', because: this.#why.message, floors: 0 },

@@ -10,6 +10,7 @@ const { captureOptions, checkSetRoute, checkTrack } = require('./arguments')
 const { codedError, fromNative } = require('./errors')
 const { loadNative, callNative } = require('./native')
 const { makeCells, writeHeapStatistics } = require('./heap-statistics')
+const { HeapSpaces } = require('./heap-spaces')
 const { watchCollections } = require('./collections')
 const { watchRequests } = require('./requests')
 const { watchUpgrades } = require('./upgrades')
@@ -167,6 +168,7 @@ class Probe extends EventEmitter {
     const witnesses = this.#witnesses = new Witnesses({ native, preset: options.preset, without })
     this.#undo.push(() => witnesses.stop())
     const readings = this.#readings = new Readings()
+    const heapSpaces = new HeapSpaces((numbers) => native.heapSpaces(numbers))
 
     const listeners = without('listener-hooks') ? undefined : watchListeners({
       full: (most) => native.setCapability('listeners', 'native', `looking at shared emitters; a lower bound, because more than ${most} are shared`),
@@ -179,7 +181,7 @@ class Probe extends EventEmitter {
     const timers = watchTimers({ state: state('timers'), hooks: !without('timer-hooks'), sites: witnesses.timerSites })
     this.#undo.push(() => timers.stop())
     const running = options.triggers.length === 0 ? undefined : new Running({ native, requests, routes, jobs: this.#jobs })
-    this.#undo.push(startTick({ hot, writeHeap, tickMs: options.tickMs, listeners, timers, readings, witnesses, running, guard }))
+    this.#undo.push(startTick({ hot, writeHeap, tickMs: options.tickMs, listeners, timers, readings, heapSpaces, witnesses, running, guard }))
 
     // Whether shadows can be asked is known to the addon only, and later: so the way is looked up at each turn.
     if (options.floors === 'forced' || (options.preset === 'test' && options.floors !== 'natural')) {

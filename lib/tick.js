@@ -13,18 +13,21 @@ const { setInterval, clearInterval } = timers
 
 /**
  * Beats until the returned function is called. `listeners` and `timers` have `count()`, or are undefined; `readings` is
- * lib/readings.js's, `witnesses` lib/witnesses.js's, `running` lib/running.js's or undefined, `guard` lib/guard.js's.
+ * lib/readings.js's, `heapSpaces` lib/heap-spaces.js's,
+ * `witnesses` lib/witnesses.js's, `running` lib/running.js's or undefined, `guard` lib/guard.js's.
  */
-function startTick ({ hot, writeHeap, tickMs, listeners, timers, readings, witnesses, running, guard }) {
+function startTick ({ hot, writeHeap, tickMs, listeners, timers, readings, heapSpaces, witnesses, running, guard }) {
   function beat () {
     if (writeHeap !== undefined) writeHeap()
+    const arrayBuffers = readings.arrayBuffers()
     hot.tick(
       listeners === undefined ? NOT_COUNTED : listeners.count(),
       timers === undefined ? NOT_COUNTED : timers.count(),
-      readings.arrayBuffers(),
+      arrayBuffers,
       readings.handles(),
       readings.globalKeys()
     )
+    heapSpaces.look(arrayBuffers)
     witnesses.tick()
     running?.look()
   }

@@ -14,6 +14,7 @@ mod error;
 mod events;
 mod ffi;
 mod heap_snapshot;
+mod memory;
 mod probe;
 mod rules;
 mod stuck;

@@ -14,6 +14,7 @@ pub(crate) enum Command {
     Say(String),
     Report { directory: PathBuf, json: bool },
     Incidents { directory: PathBuf, json: bool },
+    MemoryMap { place: PathBuf, json: bool, svg: Option<PathBuf> },
     Analyze { file: PathBuf, json: bool, rows: usize, output: Option<PathBuf> },
     Diff { files: Vec<PathBuf>, json: bool, rows: usize },
     Path { file: PathBuf, json: bool, rows: usize, to: Target },
@@ -40,6 +41,7 @@ struct Words {
     to: Option<Target>,
     tag: bool,
     route: Option<String>,
+    svg: Option<PathBuf>,
 }
 
 /// The command, or what is wrong with the arguments.
@@ -59,6 +61,7 @@ pub(crate) fn parse(args: &[String]) -> Result<Command, String> {
             "--output" => found.output = Some(PathBuf::from(value()?)),
             "--class" => found.to = Some(Target::Class(value()?)),
             "--id" => found.to = Some(Target::Id(whole("--id", value()?.trim_start_matches('@'))?)),
+            "--svg" => found.svg = Some(PathBuf::from(value()?)),
             "--tag" => found.tag = true,
             "--route" => found.route = Some(value()?),
             option if option.starts_with("--") || (option.starts_with('-') && option.len() > 1) => {
@@ -75,7 +78,7 @@ fn whole<T: std::str::FromStr>(option: &str, value: &str) -> Result<T, String> {
 }
 
 fn command(found: Words) -> Result<Command, String> {
-    let Words { plain: words, json, help, numbers, rows, output, to, tag, route } = found;
+    let Words { plain: words, json, help, numbers, rows, output, to, tag, route, svg } = found;
     let name = words.first().map(String::as_str);
     if help {
         return Ok(Command::Say(help::text(name).to_owned()));
@@ -85,6 +88,7 @@ fn command(found: Words) -> Result<Command, String> {
     match (name, paths.as_slice()) {
         (Some("report"), [directory]) => Ok(Command::Report { directory: directory.clone(), json }),
         (Some("incidents"), [directory]) => Ok(Command::Incidents { directory: directory.clone(), json }),
+        (Some("memory-map"), [place]) => Ok(Command::MemoryMap { place: place.clone(), json, svg }),
         (Some("analyze"), [file]) => Ok(Command::Analyze { file: file.clone(), json, rows, output }),
         (Some("diff"), [_, _, ..]) => Ok(Command::Diff { files: paths, json, rows }),
         (Some("path"), [file]) => match (to, tag, route) {
@@ -99,6 +103,10 @@ fn command(found: Words) -> Result<Command, String> {
         (Some(name @ ("report" | "incidents")), rest) => {
             Err(format!("{name} takes one directory, received {}; see leakprobe {name} --help", rest.len()))
         }
+        (Some(name @ "memory-map"), rest) => Err(format!(
+            "{name} takes one directory or process id, received {}; see leakprobe {name} --help",
+            rest.len()
+        )),
         (Some(name @ ("analyze" | "path")), rest) => {
             Err(format!("{name} takes one file, received {}; see leakprobe {name} --help", rest.len()))
         }
@@ -127,6 +135,10 @@ mod tests {
         for (line, expected) in [
             ("report d", Command::Report { directory: "d".into(), json: false }),
             ("--json incidents d", Command::Incidents { directory: "d".into(), json: true }),
+            (
+                "memory-map 7 --svg o",
+                Command::MemoryMap { place: "7".into(), json: false, svg: Some("o".into()) },
+            ),
             ("analyze f", Command::Analyze { file: file(), json: false, rows: ROWS, output: None }),
             (
                 "analyze - --json --output o",
@@ -146,7 +158,7 @@ mod tests {
         ] {
             assert_eq!(parsed(line), Ok(expected), "{line}");
         }
-        for name in ["report", "incidents", "analyze", "diff", "path", "redact"] {
+        for name in ["report", "incidents", "memory-map", "analyze", "diff", "path", "redact"] {
             let Ok(Command::Say(text)) = parsed(&format!("{name} --help")) else { panic!("{name}") };
             assert!(
                 text.starts_with(&format!("usage: leakprobe {name}"))
@@ -162,6 +174,10 @@ mod tests {
         for (line, expected) in [
             ("report", "report takes one directory, received 0; see leakprobe report --help"),
             ("report a b", "report takes one directory, received 2; see leakprobe report --help"),
+            (
+                "memory-map",
+                "memory-map takes one directory or process id, received 0; see leakprobe memory-map --help",
+            ),
             ("dance", "unknown command dance; see --help"),
             ("report d --yaml", "unknown option --yaml; see --help"),
             ("--json", "a command is missing; see --help"),

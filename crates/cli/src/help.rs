@@ -9,6 +9,7 @@ commands:
   report DIR              the report kept in DIR (what start() was given as `directory`); --html: as a page
   incidents DIR           the incidents kept in DIR, oldest first
   top DIR|PID             what a running process does, drawn anew each second, like top
+  memory-map DIR|PID      where the process's memory is, in bars or as a picture
   analyze FILE            what a heap snapshot holds, and where it gathers
   diff FILE FILE...       what grew from one heap snapshot to the next
   path FILE --class NAME  what keeps the objects of a class
@@ -56,6 +57,23 @@ examples:
   npx leakprobe incidents .leakprobe --json | jq '.[-1].directory'
 
 exit codes: 0 done, also when there are none, 1 no such directory or unreadable, 2 wrong usage
+";
+const MEMORY_MAP: &str = "\
+usage: leakprobe memory-map DIR|PID [--svg FILE] [--json]
+
+Where a process's resident memory is: V8's spaces, array buffers, malloc in use and free, stacks, mapped files. DIR
+is the directory of the probe or one service's folder in it, and the newest map there is shown; PID is a running
+process of yours. The map of a running process is as of the last minute.
+
+options:
+  --svg FILE  a picture of all maps since the start, too: stacked areas over time
+  --json      as leakprobe.memory-map/1
+
+examples:
+  npx leakprobe memory-map .leakprobe
+  npx leakprobe memory-map 4711 --svg memory.svg
+
+exit codes: 0 done, 1 no map there or unreadable, 2 wrong usage
 ";
 const ANALYZE: &str = "\
 usage: leakprobe analyze FILE [--rows N] [--json] [--output OUT]
@@ -134,6 +152,7 @@ pub(crate) fn text(command: Option<&str>) -> &'static str {
     match command {
         Some("report") => REPORT,
         Some("incidents") => INCIDENTS,
+        Some("memory-map") => MEMORY_MAP,
         Some("analyze") => ANALYZE,
         Some("diff") => DIFF,
         Some("path") => PATH,

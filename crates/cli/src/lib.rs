@@ -15,6 +15,8 @@ mod heap_file;
 mod help;
 mod html;
 mod incidents;
+mod locate;
+mod memory_map;
 mod path;
 mod progress;
 mod redact;
@@ -62,6 +64,9 @@ pub fn run(args: &[String], terminal: Terminal, tell: Tell<'_>) -> Output {
         Ok(Command::Say(text)) => Output { stdout: text, ..Output::default() },
         Ok(Command::Report { directory, json }) => answer(report::run(&directory, json, terminal)),
         Ok(Command::Incidents { directory, json }) => answer(incidents::run(&directory, json, terminal)),
+        Ok(Command::MemoryMap { place, json, svg }) => {
+            answer(memory_map::run(&place, json, svg.as_deref(), terminal))
+        }
         Ok(Command::Analyze { file, json, rows, output }) => {
             let text = analyze::run(&file, json, rows, terminal, progress);
             answer(text.and_then(|text| put(text, output.as_deref())))

@@ -14,6 +14,8 @@ pub mod event;
 pub mod hypothesis;
 pub mod in_flight;
 pub mod join;
+pub mod memory_map;
+pub mod memory_series;
 mod monitor;
 pub mod observation;
 pub mod planner;

@@ -8,6 +8,7 @@ use crate::attribution::{Attribution, Findings, judge};
 use crate::config::Config;
 use crate::event::{Event, GcKind, GcRecord, Nanos, RequestRecord, RouteId, Running, TickReading};
 use crate::hypothesis::{self, SystemReading};
+use crate::memory_map::MemoryMap;
 use crate::number;
 use crate::observation::{Census, Floor, ProcessCounts, SiteInfo};
 use crate::planner::{FloorSource, Pace, Planner};
@@ -186,6 +187,14 @@ impl Monitor {
         private_native
     }
 
+    /// Where the memory is, whenever that was looked at.
+    pub fn memory_map(&mut self, map: &MemoryMap) {
+        let parts: Vec<(&str, u64)> = map.parts.iter().map(|part| (part.name.as_str(), part.bytes)).collect();
+        if let Some(series) = &mut self.series {
+            series.memory_map(&parts);
+        }
+    }
+
     /// Numbers of the process, each second.
     pub fn process(&mut self, process: &ProcessCounts) {
         self.attribution.process(process);
@@ -288,6 +297,11 @@ impl Monitor {
         let since = Duration::from_nanos(at.since(self.started));
         let wall = SystemTime::UNIX_EPOCH + Duration::from_millis(self.started_wall_ms) + since;
         humantime::format_rfc3339_millis(wall).to_string()
+    }
+
+    /// An instant in ms since the epoch.
+    pub fn wall_ms(&self, at: Nanos) -> u64 {
+        self.started_wall_ms + self.uptime_ms(at)
     }
 
     fn close_windows(&mut self, now: Nanos) {

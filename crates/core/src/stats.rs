@@ -1,6 +1,7 @@
 //! The stats' types: `leakprobe.stats/1`, what `probe.stats()` returns.
 
 use crate::attribution::Resource;
+use crate::memory_map::MemoryMap;
 use crate::report::{Cost, Estimate};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,9 @@ pub struct Stats {
     /// The last reading from `/proc` and the cgroup; absent where neither can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<serde_json::Value>,
+    /// Where the process's memory is; `None` before the first look, and where the kernel does not tell.
+    #[serde(default)]
+    pub memory_map: Option<MemoryMap>,
     /// Where what grows is made, as far as it was looked for; at most 256.
     #[serde(default)]
     pub sites: Vec<SiteStats>,

@@ -1,35 +1,43 @@
 //! malloc's numbers, asked for as rarely as asking is dear: it locks each arena for a walk over its free pieces.
 
+use crate::config::Preset;
 use leakprobe_core::Nanos;
 use leakprobe_shadow::{Malloc, malloc};
 
-/// Asked this often, ns.
+/// Asked this often with preset `production`, and with `test`, ns.
 const EVERY_NS: u64 = 10_000_000_000;
+const EVERY_TEST_NS: u64 = 1_000_000_000;
 /// An answer that took longer than this share of the time until the next is asked for more rarely.
 const MOST_SHARE: u64 = 10_000;
 
 /// The last answer, and when to ask again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct MallocReader {
+    every_ns: u64,
     last: Option<Malloc>,
     next: Nanos,
 }
 
 impl MallocReader {
+    pub(crate) fn new(preset: Preset) -> Self {
+        let every_ns = if preset == Preset::Test { EVERY_TEST_NS } else { EVERY_NS };
+        Self { every_ns, last: None, next: Nanos(0) }
+    }
+
     /// The numbers, at most some seconds old; `None` where malloc does not tell.
     pub(crate) fn read(&mut self, now: fn() -> Nanos) -> Option<Malloc> {
         let before = now();
         if before >= self.next {
             self.last = malloc();
             let took_ns = now().since(before);
-            self.next = before.plus(pace(took_ns));
+            self.next = before.plus(self.pace(took_ns));
         }
         self.last
     }
-}
 
-fn pace(took_ns: u64) -> u64 {
-    EVERY_NS.max(took_ns.saturating_mul(MOST_SHARE))
+    fn pace(&self, took_ns: u64) -> u64 {
+        self.every_ns.max(took_ns.saturating_mul(MOST_SHARE))
+    }
 }
 
 #[cfg(test)]
@@ -38,7 +46,9 @@ mod tests {
 
     #[test]
     fn a_dear_answer_is_asked_for_rarely() {
-        assert_eq!(pace(5_000), EVERY_NS);
-        assert_eq!(pace(20_000_000), 200_000_000_000);
+        let reader = MallocReader::new(Preset::Production);
+        assert_eq!(reader.pace(5_000), EVERY_NS);
+        assert_eq!(reader.pace(20_000_000), 200_000_000_000);
+        assert_eq!(MallocReader::new(Preset::Test).pace(5_000), EVERY_TEST_NS);
     }
 }

@@ -1,6 +1,7 @@
 //! The handle: what the boundary calls on the app thread, none of which waits for the disk.
 
-use crate::answers::Answers;
+mod snapshots;
+
 use crate::budget::{self, Account};
 use crate::config::{Floors, RecorderConfig};
 use crate::error::Error;
@@ -10,19 +11,21 @@ use crate::observer::Observer;
 use crate::questions::Purpose;
 use crate::queue::EventSender;
 use crate::reader::{Reader, request_capture};
+use crate::registration::Registration;
 use crate::state::Shared;
 use crate::threads::join;
 use crate::walks::Walks;
-use crate::worker::{Command, HeapLimit, Worker};
-use crate::{incident, preflight, retention, snapshot};
+use crate::worker::{Command, HeapLimit, Worker, incident_id};
+use crate::{preflight, retention};
 use crossbeam_channel::{Sender, bounded};
+use leakprobe_core::memory_map::HeapSpaces;
 use leakprobe_core::{Monitor, Nanos, RouteId};
 use leakprobe_heap_walk::{Question, Walker};
 use leakprobe_shadow::{Limits, Pause, Preparation, Refusal, Shadow};
 use parking_lot::Mutex;
 use std::error::Error as _;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
@@ -59,6 +62,7 @@ pub struct Recorder {
     shared: Arc<Shared>,
     commands: Sender<Command>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    registration: Mutex<Option<Registration>>,
     snapshots: Mutex<Vec<JoinHandle<()>>>,
     stopped: AtomicBool,
 }
@@ -90,6 +94,8 @@ impl Recorder {
                 pause_ms: config.max_freeze_pause_ms_per_hour,
             })),
             readings: Mutex::default(),
+            heap_spaces: Mutex::default(),
+            memory: Mutex::default(),
             pending: Mutex::default(),
             can_freeze: AtomicBool::new(false),
             can_count: AtomicBool::new(false),
@@ -100,10 +106,12 @@ impl Recorder {
             marks: AtomicU32::new(1),
             captures: AtomicU32::new(FIRST_CAPTURE),
             server: Mutex::default(),
+            key: format!("{}-{}", std::process::id(), incident_id(started, 0)),
             started_at: humantime::format_rfc3339_millis(wall).to_string(),
             started,
             config,
         });
+        let registration = Registration::of(&shared);
         let (state, because) = match &shared.config.directory {
             Some(_) => ("native", "incidents and the report are kept on disk"),
             None => ("off", "nothing is kept on disk: no directory"),
@@ -122,6 +130,7 @@ impl Recorder {
             shared,
             commands,
             thread: Mutex::new(Some(thread)),
+            registration: Mutex::new(registration),
             snapshots: Mutex::default(),
             stopped: AtomicBool::new(false),
         })
@@ -159,6 +168,11 @@ impl Recorder {
         self.shared.cost.lock().in_flight_bytes = bytes as u64;
     }
 
+    /// What V8 says of its spaces now, for the memory map.
+    pub fn set_heap_spaces(&self, spaces: HeapSpaces) {
+        *self.shared.heap_spaces.lock() = Some(spaces);
+    }
+
     /// Whether the app has to collect for floors.
     pub fn forces_floors(&self) -> bool {
         self.shared.forces_floors.load(Ordering::Relaxed)
@@ -185,11 +199,6 @@ impl Recorder {
     /// What others may ask, from other threads.
     pub fn reader(&self) -> Reader {
         Reader::new(Arc::clone(&self.shared), self.commands.clone())
-    }
-
-    /// Makes the pipe for an incident's heap snapshot; returns the end that V8 writes to.
-    pub fn begin_heap_snapshot(&self, incident_id: &str) -> Result<RawFd, Error> {
-        self.begin(incident_id, Way::InProcess).map(|(output, _)| output)
     }
 
     /// What a freeze for this incident needs. The app thread freezes at once and tells [`Recorder::frozen`].
@@ -299,53 +308,6 @@ impl Recorder {
         drop(writer);
     }
 
-    fn begin(&self, incident_id: &str, way: Way) -> Result<(RawFd, f64), Error> {
-        let mut pending = self.shared.pending.lock();
-        let waiting = pending
-            .get_mut(incident_id)
-            .filter(|waiting| !waiting.begun && waiting.way == way)
-            .ok_or_else(|| Error::UnknownIncident(incident_id.to_owned()))?;
-        let (mut reader, writer) =
-            io::pipe().map_err(|source| Error::Io { doing: "making the pipe of a heap snapshot", source })?;
-        let path = waiting.questions.heap_snapshot.then(|| waiting.path.join(incident::SNAPSHOT));
-        let (id, commands) = (incident_id.to_owned(), self.commands.clone());
-        let redacted = self.shared.config.redact_heap_snapshots;
-        let thread = thread::Builder::new()
-            .name("leakprobe-snap".to_owned())
-            .spawn(move || {
-                let answers = if way == Way::Shadow { Answers::default() } else { Answers::none() };
-                let written = match path {
-                    Some(path) => snapshot::drain(&mut reader, &path, answers, redacted),
-                    None => snapshot::answers(&mut reader),
-                };
-                let written = written.map(Box::new).map_err(|error| error.to_string());
-                // The recorder has gone: then there is nobody to tell.
-                let _ = commands.send(Command::SnapshotEnded { id, written });
-            })
-            .map_err(Error::Thread)?;
-        let mut snapshots = self.snapshots.lock();
-        snapshots.retain(|thread| !thread.is_finished());
-        snapshots.push(thread);
-        let writer = OwnedFd::from(writer);
-        let raw = writer.as_raw_fd();
-        waiting.writer = Some(writer);
-        waiting.begun = true;
-        Ok((raw, waiting.predicted_ms))
-    }
-
-    /// V8 has written everything, or `error` says why not. The incident is completed by the thread.
-    pub fn end_heap_snapshot(&self, incident_id: &str, pause_ms: f64, error: Option<&str>) {
-        self.add_pause(pause_ms);
-        let writer = {
-            let mut pending = self.shared.pending.lock();
-            let Some(waiting) = pending.get_mut(incident_id) else { return };
-            waiting.pause_ms = Some(pause_ms);
-            waiting.fault = error.map(str::to_owned);
-            waiting.writer.take()
-        };
-        drop(writer);
-    }
-
     /// Stops the thread; the last report is written. Again: nothing. Waits at most five seconds.
     pub fn stop(&self) {
         if self.stopped.swap(true, Ordering::Relaxed) {
@@ -368,6 +330,7 @@ impl Recorder {
         if let Some(thread) = self.thread.lock().take() {
             join(thread, deadline);
         }
+        *self.registration.lock() = None;
     }
 }
 

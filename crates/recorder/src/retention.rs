@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::files;
+use crate::registration;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,9 @@ pub(crate) fn prepare(home: &Path) -> Result<(), Error> {
     fs::remove_file(&probe).map_err(failed)?;
     let alive = |pid: u32| pid == std::process::id() || Path::new(&format!("/proc/{pid}")).exists();
     sweep(home, alive);
-    sweep(&home.join("incidents"), alive);
+    for folder in ["incidents", registration::FOLDER, registration::MAPS] {
+        sweep(&home.join(folder), alive);
+    }
     Ok(())
 }
 

@@ -7,6 +7,8 @@ use crate::joining::Remembered;
 use crate::process_reading::ProcessReading;
 use crate::queue::{EventReceiver, EventSender};
 use crate::walks::Walks;
+use leakprobe_core::memory_map::HeapSpaces;
+use leakprobe_core::memory_series::MemorySeries;
 use leakprobe_core::report::{FreezeParts, Pause};
 use leakprobe_core::stats::{EventLoop, ServerStats};
 use leakprobe_core::{Capability, Cost, Monitor, Nanos, ProcessIdentity, Report, Stats};
@@ -45,6 +47,9 @@ pub(crate) struct Shared {
     pub(crate) cost: Mutex<OwnCost>,
     pub(crate) budget: Mutex<Account>,
     pub(crate) readings: Mutex<VecDeque<ProcessReading>>,
+    /// What the app thread read of V8's spaces last.
+    pub(crate) heap_spaces: Mutex<Option<HeapSpaces>>,
+    pub(crate) memory: Mutex<MemorySeries>,
     pub(crate) pending: Mutex<HashMap<String, Pending>>,
     /// Whether this process can be frozen into a shadow.
     pub(crate) can_freeze: AtomicBool,
@@ -63,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) server: Mutex<Option<ServerStats>>,
     /// The next freeze's mark.
     pub(crate) marks: AtomicU32,
+    /// `<pid>-<hexadecimal>`: this start of this process, among all that share the directory.
+    pub(crate) key: String,
     pub(crate) started_at: String,
     pub(crate) started: Nanos,
 }
@@ -99,6 +106,7 @@ impl Shared {
         stats.event_loop =
             self.sender.last_turn().map(|turn| EventLoop { silent_ms: milliseconds(now.since(turn)) });
         stats.server.clone_from(&self.server.lock());
+        stats.memory_map = self.memory.lock().last().cloned();
         stats
     }
 
@@ -163,6 +171,7 @@ impl Shared {
         let own = self.cost.lock();
         let queue_bytes = self.receiver.bytes() as u64;
         let readings_bytes = (READINGS * size_of::<ProcessReading>()) as u64;
+        let memory_bytes = MemorySeries::bytes() as u64;
         let mut dropped: BTreeMap<String, u64> =
             own.faults.iter().map(|(doing, count)| (format!("error: {doing}"), *count)).collect();
         dropped.insert("queue".to_owned(), self.sender.dropped_count());
@@ -170,7 +179,7 @@ impl Shared {
         Cost {
             per_request_ns: median(own.measured_ns.iter().copied().collect()),
             cpu_ms: own.cpu_ms,
-            bytes: monitor_bytes + queue_bytes + readings_bytes + own.in_flight_bytes,
+            bytes: monitor_bytes + queue_bytes + readings_bytes + memory_bytes + own.in_flight_bytes,
             freezes: own.freezes,
             pause_ms: own.pause.clone(),
             freeze_ms: (own.freezes > 0).then_some(own.freeze_ms),

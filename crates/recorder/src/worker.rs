@@ -5,6 +5,7 @@
 
 mod capture;
 mod floors;
+mod memory;
 mod stall;
 mod trips;
 mod walk;
@@ -13,6 +14,7 @@ use crate::Observer;
 use crate::analysis::Analyses;
 use crate::files;
 use crate::malloc_reading::MallocReader;
+use crate::memory_reading::MemoryReader;
 use crate::preflight::Learned;
 use crate::process_reading::{self, Cgroup, Scheduled};
 use crate::snapshot::Written;
@@ -20,7 +22,7 @@ use crate::state::Shared;
 use capture::Request;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use leakprobe_core::{Nanos, Surroundings};
-use leakprobe_shadow::{can_count_objects, obstacle};
+use leakprobe_shadow::{Malloc, can_count_objects, obstacle};
 use parking_lot::Mutex;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
@@ -71,9 +73,13 @@ pub(crate) struct Worker {
     commands: Receiver<Command>,
     cgroup: Option<Cgroup>,
     malloc: MallocReader,
+    memory: MemoryReader,
+    /// What malloc told last, and the array buffers there were then.
+    malloc_mapped: Option<(Malloc, u64)>,
     last_step: Nanos,
     last_second: Nanos,
     last_report: Nanos,
+    memory_written: Nanos,
     known_leaks: HashSet<String>,
     learned: Learned,
     analyses: Analyses,
@@ -100,15 +106,19 @@ impl Worker {
         commands: Receiver<Command>,
     ) -> Self {
         let now = (shared.now)();
+        let preset = shared.config.preset;
         Self {
             shared,
             observer,
             commands,
             cgroup: Cgroup::find(),
-            malloc: MallocReader::default(),
+            malloc: MallocReader::new(preset),
+            memory: MemoryReader::new(preset),
+            malloc_mapped: None,
             last_step: now,
             last_second: Nanos(0),
             last_report: now,
+            memory_written: Nanos(0),
             known_leaks: HashSet::new(),
             learned: Learned::default(),
             analyses: Analyses::default(),
@@ -127,6 +137,7 @@ impl Worker {
     pub(crate) fn run(mut self) {
         self.check_freezing();
         self.decide_floors();
+        self.tell_memory();
         loop {
             let command = match self.commands.recv_timeout(STEP) {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
@@ -259,6 +270,7 @@ impl Worker {
         let malloc = self.malloc.read(self.shared.now);
         reading.malloc_used = malloc.map(|malloc| malloc.used);
         reading.malloc_free = malloc.map(|malloc| malloc.free);
+        self.map_memory(now, malloc);
         reading.private_native = self.shared.monitor.lock().system(&reading.system(now));
         self.shared.add_reading(reading);
         self.shared.cost.lock().cpu_ms = process_reading::own_cpu_ms();
@@ -324,6 +336,7 @@ impl Worker {
             self.stopping_one(&id, "the probe was stopped first");
         }
         self.write_report();
+        self.write_memory_map();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::blocked::Blocked;
 use crate::freeze::{Frozen, Limits, Refusal};
+use crate::resident::Resident;
 use std::io;
 use std::os::fd::RawFd;
 
@@ -30,4 +31,22 @@ pub unsafe fn freeze(preparation: &mut Preparation, _: RawFd, _: Limits) -> Resu
 /// Not known here.
 pub fn blocked_in(_: i32) -> Option<Blocked> {
     None
+}
+
+/// Cannot be had here.
+#[derive(Debug)]
+pub struct ResidentReader {
+    never: std::convert::Infallible,
+}
+
+impl ResidentReader {
+    /// Always an error.
+    pub fn open() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Never called, for there is no reader.
+    pub fn read(&mut self) -> io::Result<Resident> {
+        match self.never {}
+    }
 }

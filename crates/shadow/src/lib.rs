@@ -36,6 +36,7 @@ mod object_count;
 mod obstacle;
 #[cfg(target_os = "linux")]
 mod relocation;
+mod resident;
 mod shadow;
 mod symbols;
 
@@ -45,7 +46,7 @@ pub use blocked::blocked_in;
 pub use clock::{monotonic, thread_id};
 pub use collect::collect_garbage;
 #[cfg(not(target_os = "linux"))]
-pub use elsewhere::{Preparation, blocked_in, freeze};
+pub use elsewhere::{Preparation, ResidentReader, blocked_in, freeze};
 pub use event_loop::EventLoop;
 pub use freeze::{Frozen, Limits, OUTPUT, Pause, Refusal, end};
 #[cfg(target_os = "linux")]
@@ -59,4 +60,7 @@ pub use isolate::Isolate;
 pub use malloc::{Malloc, malloc};
 pub use object_count::{can_count_objects, count_objects};
 pub use obstacle::{Obstacle, obstacle};
+pub use resident::Resident;
+#[cfg(target_os = "linux")]
+pub use resident::ResidentReader;
 pub use shadow::{Ending, Shadow, Usage, is_crash, wait_readable};

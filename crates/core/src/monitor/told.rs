@@ -38,6 +38,7 @@ impl Monitor {
                 global_keys: tick.global_keys,
             }),
             process,
+            memory_map: None,
             sites: self.attribution.site_stats(),
             investigation: self.planner.stats(now.0),
             triggers: self.rules.stats(now, &self.routes),

@@ -1,0 +1,65 @@
+//! The pipes of shadows and heap snapshots: who writes into them is the app thread or a shadow, and a thread reads them.
+
+use super::Recorder;
+use crate::answers::Answers;
+use crate::error::Error;
+use crate::incident::{self, Way};
+use crate::snapshot;
+use crate::worker::Command;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::thread;
+
+impl Recorder {
+    /// Makes the pipe for an incident's heap snapshot; returns the end that V8 writes to.
+    pub fn begin_heap_snapshot(&self, incident_id: &str) -> Result<RawFd, Error> {
+        self.begin(incident_id, Way::InProcess).map(|(output, _)| output)
+    }
+
+    pub(super) fn begin(&self, incident_id: &str, way: Way) -> Result<(RawFd, f64), Error> {
+        let mut pending = self.shared.pending.lock();
+        let waiting = pending
+            .get_mut(incident_id)
+            .filter(|waiting| !waiting.begun && waiting.way == way)
+            .ok_or_else(|| Error::UnknownIncident(incident_id.to_owned()))?;
+        let (mut reader, writer) =
+            io::pipe().map_err(|source| Error::Io { doing: "making the pipe of a heap snapshot", source })?;
+        let path = waiting.questions.heap_snapshot.then(|| waiting.path.join(incident::SNAPSHOT));
+        let (id, commands) = (incident_id.to_owned(), self.commands.clone());
+        let redacted = self.shared.config.redact_heap_snapshots;
+        let thread = thread::Builder::new()
+            .name("leakprobe-snap".to_owned())
+            .spawn(move || {
+                let answers = if way == Way::Shadow { Answers::default() } else { Answers::none() };
+                let written = match path {
+                    Some(path) => snapshot::drain(&mut reader, &path, answers, redacted),
+                    None => snapshot::answers(&mut reader),
+                };
+                let written = written.map(Box::new).map_err(|error| error.to_string());
+                // The recorder has gone: then there is nobody to tell.
+                let _ = commands.send(Command::SnapshotEnded { id, written });
+            })
+            .map_err(Error::Thread)?;
+        let mut snapshots = self.snapshots.lock();
+        snapshots.retain(|thread| !thread.is_finished());
+        snapshots.push(thread);
+        let writer = OwnedFd::from(writer);
+        let raw = writer.as_raw_fd();
+        waiting.writer = Some(writer);
+        waiting.begun = true;
+        Ok((raw, waiting.predicted_ms))
+    }
+
+    /// V8 has written everything, or `error` says why not. The incident is completed by the thread.
+    pub fn end_heap_snapshot(&self, incident_id: &str, pause_ms: f64, error: Option<&str>) {
+        self.add_pause(pause_ms);
+        let writer = {
+            let mut pending = self.shared.pending.lock();
+            let Some(waiting) = pending.get_mut(incident_id) else { return };
+            waiting.pause_ms = Some(pause_ms);
+            waiting.fault = error.map(str::to_owned);
+            waiting.writer.take()
+        };
+        drop(writer);
+    }
+}
