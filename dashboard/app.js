@@ -1,18 +1,20 @@
 // The live page: asks the API, keeps what it said, and shows the page that the address names.
 
 import { h, say } from './dom.js'
-import { ApiError, ask, Feed, hasToken, setToken } from './feed.js'
+import { ApiError, ask, Feed } from './feed.js'
 import { clock, duration } from './format.js'
 import { incidentPage, overviewPage, routePage } from './pages.js'
 import { VERDICTS, verdictSentence } from './words.js'
 
-const STALL_MS = 500
+/** A loop that turns late by less is no stall; the heart beats every 250 ms by default. */
+const STALL_MS = 1000
 const state = {}
 const at = (id) => document.getElementById(id)
 const main = at('main')
 let page
 let route
 let incident
+const range = { minutes: 0, choose: (minutes) => { range.minutes = minutes; feed.now() } }
 
 const feed = new Feed({ wanted, onAnswer, onSilence })
 
@@ -21,16 +23,16 @@ function wanted () {
   return {
     report: 'api/report',
     stats: 'api/stats',
-    series: 'api/series',
+    series: `api/series${range.minutes === 0 ? '' : `?minutes=${range.minutes}`}`,
     incidents: 'api/incidents',
-    ...(route === undefined ? {} : { routeSeries: `api/series?route=${encodeURIComponent(route)}` }),
+    ...(route === undefined ? {} : { routeSeries: `api/series?route=${encodeURIComponent(route)}${range.minutes === 0 ? '' : `&minutes=${range.minutes}`}` }),
     ...(incident === undefined ? {} : { incident: `api/incidents/${encodeURIComponent(incident)}` })
   }
 }
 
 function onAnswer (answers) {
   Object.assign(state, answers)
-  at('token').hidden = true
+  if (state.report === undefined || state.stats === undefined) return // busy at the first try
   document.documentElement.dataset.live = 'yes'
   say(at('live'), 'live')
   say(at('silence'), '')
@@ -42,15 +44,13 @@ function onAnswer (answers) {
 function onSilence ({ since, nextInMs, error }) {
   document.documentElement.dataset.live = 'no'
   say(at('live'), `no answer, next try in ${duration(nextInMs)}`)
-  const asksForToken = error instanceof ApiError && (error.status === 401 || error.status === 403)
   const why = error instanceof ApiError ? `The server answers: ${error.message}.` : 'The process may have ended, or its port is closed.'
   say(at('silence'), `No answer since ${clock(since)}. ${why}${state.report === undefined ? '' : ' What is shown is what was last known.'}`)
   at('silence').hidden = false
-  at('token').hidden = !asksForToken
 }
 
 function head () {
-  const { report, series } = state
+  const { report, series, stats } = state
   const { process } = report
   say(at('service'), process.service)
   say(at('process'), `pid ${process.pid} · node ${process.node} · up ${duration(process.uptimeMs)}`)
@@ -58,10 +58,16 @@ function head () {
   document.title = `${sign} ${page.title ?? verdictSentence(report).map((part) => part.route ?? part.more ?? part).join('')} – ${process.service}`
   // Said only when it becomes another one: numbers that change every two seconds are no news to somebody who listens.
   say(at('said'), `${VERDICTS[report.verdict]?.word ?? report.verdict}. ${report.leaks.length === 0 ? '' : `Leaking routes: ${[...new Set(report.leaks.flatMap(({ routes }) => routes))].sort().join(', ')}.`}`)
-  const late = series?.process?.loopStallMs?.at(-1) ?? 0
-  at('stall').hidden = late < STALL_MS
-  say(at('stall-said'), late < STALL_MS ? '' : 'The event loop stands still, and every request with it')
-  say(at('stall-for'), late < STALL_MS ? '' : `for ${duration(late)}`)
+  const usual = median(series?.process?.loopStallMs ?? [])
+  const late = stats.eventLoop?.silentMs ?? 0
+  const stalls = late >= Math.max(STALL_MS, 4 * usual)
+  at('stall').hidden = !stalls
+  say(at('stall-said'), !stalls ? '' : 'The event loop stands still, and every request with it:')
+  say(at('stall-for'), !stalls ? '' : `${duration(late)} so far`)
+}
+
+function median (values) {
+  return values.toSorted((one, other) => one - other)[values.length >> 1] ?? 0
 }
 
 /** Shows the page of the address. */
@@ -73,9 +79,9 @@ function show ({ first = false } = {}) {
   delete state.routeSeries
   delete state.incident
   page?.close()
-  page = route !== undefined ? routePage(route, options) : incident !== undefined ? incidentPage(incident, options) : overviewPage(options)
+  page = route !== undefined ? routePage(route, options) : incident !== undefined ? incidentPage(incident) : overviewPage(options)
   main.replaceChildren(page.element)
-  if (state.report !== undefined) {
+  if (state.report !== undefined && state.stats !== undefined) {
     head()
     page.update(state)
   }
@@ -87,7 +93,7 @@ function show ({ first = false } = {}) {
 }
 
 const options = {
-  tokens: hasToken,
+  range,
   capture: async (heapSnapshot) => {
     await ask('api/capture', { method: 'POST', body: { heapSnapshot, reason: 'dashboard' } })
     feed.now()
@@ -102,12 +108,6 @@ function decode (text) {
   }
 }
 
-at('token').addEventListener('submit', (event) => {
-  event.preventDefault()
-  setToken(at('token-text').value.trim())
-  at('token-text').value = ''
-  feed.now()
-})
 addEventListener('hashchange', () => show())
 at('skip').addEventListener('click', (event) => {
   event.preventDefault()

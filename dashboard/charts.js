@@ -6,21 +6,34 @@ import { h, replace, say } from './dom.js'
 import { clock, short } from './format.js'
 
 const SYNC = 'time'
+const HEAT = { height: 260 }
+const DAY_S = 86_400
 const dark = matchMedia('(prefers-color-scheme: dark)')
 const charts = new Set()
 
 // Colours are read from the stylesheet when a chart is made, so another scheme means other charts.
-dark.addEventListener('change', () => { for (const chart of charts) chart.rebuild() })
+dark.addEventListener('change', () => { for (const { place, build } of charts) if (place.isConnected) build() })
 
 const resized = new ResizeObserver((entries) => {
-  for (const { target } of entries) target.leakprobeChart?.fit()
+  for (const { target } of entries) if (width(target) > 0) for (const { place, fit } of charts) if (place === target) fit()
 })
+
+/** Draws it anew for other colours, and fits it into another width, until the function that comes back is called. */
+function remember (place, build, fit) {
+  const chart = { place, build, fit }
+  charts.add(chart)
+  resized.observe(place)
+  return () => {
+    charts.delete(chart)
+    resized.unobserve(place)
+  }
+}
 
 /**
  * A chart over time.
- * @param {{ title: string, height?: number, format: (value: number) => string, stacked?: boolean, log?: boolean, pulses?: boolean,
- *   series: Array<{ label: string, color: string, dash?: number[], note?: string }> }} spec color: a variable of the stylesheet
- * @returns {{ element: HTMLElement, update: (times: number[], columns: Array<Array<number | null>>, summary?: string) => void }}
+ * @param {{ title: string, height?: number, format: (value: number) => string, stacked?: boolean,
+ *   series: Array<{ label: string, color: string, dash?: number[] }> }} spec color: a variable of the stylesheet
+ * @returns {{ element: HTMLElement, update: (times: number[], columns: Array<Array<number | null>>, summary?: string) => void, close: () => void }}
  */
 export function timeChart (spec) {
   const place = h('div', { class: 'plot', role: 'img', 'aria-label': `${spec.title}: no data yet` })
@@ -28,7 +41,8 @@ export function timeChart (spec) {
   const at = h('span', { class: 'at' })
   const legend = h('ul', { class: 'legend' }, spec.series.map(({ label, color, dash }, i) =>
     h('li', {}, h('span', { class: `swatch ${dash === undefined ? '' : 'dashed'}`, 'data-color': color }), h('span', { class: 'label' }, label), values[i])))
-  const element = h('figure', { class: 'chart' }, h('figcaption', {}, h('span', { class: 'title' }, spec.title), at), place, legend)
+  const nothing = h('p', { class: 'note' }, 'No data yet.')
+  const element = h('figure', { class: 'chart' }, h('figcaption', {}, h('span', { class: 'title' }, spec.title), at), nothing, place, legend)
   let plot
   let data
   let columns = []
@@ -44,16 +58,11 @@ export function timeChart (spec) {
     plot?.destroy()
     plot = undefined
     for (const swatch of legend.querySelectorAll('.swatch')) swatch.style.setProperty('--swatch', color(swatch.dataset.color))
-    if (data === undefined || data[0].length < 2) return
+    nothing.hidden = lastKnown(columns) !== undefined
+    if (data === undefined || data[0].length < 2 || !nothing.hidden) return
     plot = new uPlot(options(spec, width(place), { setCursor: [({ cursor }) => tell(cursor.idx)] }), data, place)
   }
-  const chart = {
-    rebuild: () => { if (place.isConnected) build() },
-    fit: () => { if (plot !== undefined && width(place) > 0) plot.setSize({ width: width(place), height: plotHeight(spec) }) }
-  }
-  place.leakprobeChart = chart
-  charts.add(chart)
-  resized.observe(place)
+  const forget = remember(place, build, () => plot?.setSize({ width: width(place), height: plotHeight(spec) }))
   return {
     element,
     update (times, given, summary) {
@@ -66,8 +75,7 @@ export function timeChart (spec) {
       place.setAttribute('aria-label', `${spec.title}. ${summary ?? spec.series.map(({ label }, s) => `${label}: ${values[s].textContent}`).join(', ')}`)
     },
     close () {
-      charts.delete(chart)
-      resized.unobserve(place)
+      forget()
       plot?.destroy()
     }
   }
@@ -75,7 +83,7 @@ export function timeChart (spec) {
 
 /**
  * How many requests took how long, over time: darker is more.
- * @returns {{ element: HTMLElement, update: (times: number[], heat: { boundsMs: Array<number | null>, counts: number[][] } | null, format: (ms: number) => string) => void }}
+ * @returns {{ element: HTMLElement, update: (series: { times: number[], stepMs: number, heat: { boundsMs: Array<number | null>, counts: number[][] } | null }, format: (ms: number) => string) => void, close: () => void }}
  */
 export function heatMap (title) {
   const place = h('div', { class: 'plot', role: 'img', 'aria-label': `${title}: no data yet` })
@@ -90,52 +98,49 @@ export function heatMap (title) {
     if (cells === undefined || cells.times.length < 2) return
     const ramp = color('--heat')
     plot = new uPlot({
-      ...options({ series: [{ label: '', color: '--heat' }], format: (index) => cells.label(index), height: 260 }, width(place), {
+      ...options({ series: [{ label: '', color: '--heat' }], format: (index) => cells.label(index), ...HEAT }, width(place), {
         draw: [(self) => drawCells(self, cells, ramp)],
         setCursor: [({ cursor }) => say(at, cursor.idx === null || cursor.idx === undefined ? '' : cells.tell(cursor.idx))]
       }),
-      scales: { x: { time: true }, y: { range: () => [0, cells.rows] } },
+      scales: { x: { time: true, range: (self, from, to) => [from, to + cells.step] }, y: { range: () => [0, cells.rows] } },
       series: [{}, { show: true, paths: () => null, points: { show: false } }]
     }, [cells.times, cells.times.map(() => 0)], place)
   }
-  const chart = { rebuild: () => { if (place.isConnected) build() }, fit: () => { if (plot !== undefined && width(place) > 0) plot.setSize({ width: width(place), height: 260 }) } }
-  place.leakprobeChart = chart
-  charts.add(chart)
-  resized.observe(place)
+  const forget = remember(place, build, () => plot?.setSize({ width: width(place), height: plotHeight(HEAT) }))
   return {
     element,
-    update (times, heat, format) {
+    update ({ times, stepMs, heat }, format) {
       if (heat === null || heat === undefined || times.length < 2) {
         say(note, 'Not enough requests yet.')
         return
       }
-      cells = readCells(times, heat, format)
+      cells = readCells(times, stepMs, heat, format)
       if (plot === undefined) build()
       else plot.setData([cells.times, cells.times.map(() => 0)])
       say(note, cells.summary)
       place.setAttribute('aria-label', `${title}. ${cells.summary}`)
     },
     close () {
-      charts.delete(chart)
-      resized.unobserve(place)
+      forget()
       plot?.destroy()
     }
   }
 }
 
 /** The rows that hold anything, and the largest count. */
-function readCells (times, { boundsMs, counts }, format) {
+function readCells (times, stepMs, { boundsMs, counts }, format) {
   const totals = boundsMs.map((_, row) => counts.reduce((sum, column) => sum + (column?.[row] ?? 0), 0))
   const used = totals.flatMap((total, row) => total > 0 ? [row] : [])
   const first = Math.max(0, (used[0] ?? 0) - 1)
   const last = Math.min(boundsMs.length - 1, (used.at(-1) ?? 0) + 1)
   const most = Math.max(1, ...counts.flatMap((column) => column ?? []))
   const bound = (row) => row < 0 ? 0 : boundsMs[row]
-  const range = (row) => bound(row) === null ? `over ${format(bound(row - 1))}` : `${format(bound(row - 1))} to ${format(bound(row))}`
+  const range = (row) => bound(row) === null ? `over ${short(format(bound(row - 1)))}` : `${short(format(bound(row - 1)))} to ${short(format(bound(row)))}`
   const busiest = totals.indexOf(Math.max(...totals))
   const requests = totals.reduce((sum, total) => sum + total, 0)
   return {
     times: times.map((time) => time / 1000),
+    step: stepMs / 1000,
     counts,
     first,
     rows: last - first + 1,
@@ -153,12 +158,16 @@ function readCells (times, { boundsMs, counts }, format) {
 
 function drawCells (self, cells, ramp) {
   const { ctx } = self
-  const { times, counts, first, rows, most } = cells
+  const { times, step, counts, first, rows, most } = cells
+  const { left: x, top: y, width: wide, height: high } = self.bbox
   ctx.save()
+  ctx.beginPath()
+  ctx.rect(x, y, wide, high)
+  ctx.clip()
   ctx.fillStyle = ramp
   for (let i = 0; i < times.length; i++) {
-    const left = Math.round(self.valToPos(i === 0 ? times[i] : (times[i - 1] + times[i]) / 2, 'x', true))
-    const right = Math.round(self.valToPos(i === times.length - 1 ? times[i] : (times[i] + times[i + 1]) / 2, 'x', true))
+    const left = Math.round(self.valToPos(times[i], 'x', true))
+    const right = Math.round(self.valToPos(times[i] + step, 'x', true))
     for (let row = 0; row < rows; row++) {
       const count = counts[i]?.[row + first] ?? 0
       if (count === 0) continue
@@ -185,12 +194,19 @@ function options (spec, width, hooks) {
     cursor: { y: false, points: { show: !spec.stacked, size: 6 }, sync: { key: SYNC }, drag: { x: false, y: false } },
     scales: { x: { time: true }, y: { range: (self, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
     axes: [
-      { stroke: ink, font, grid: { show: false }, ticks: { stroke: line, width: 1, size: 4 }, values: (self, splits, axis, space, step) => splits.map((at) => new Date(at * 1000).toLocaleTimeString('en-GB', step < 60 ? {} : { hour: '2-digit', minute: '2-digit' })), space: 80 * rem() / 16, size: 30 * rem() / 16 },
+      { stroke: ink, font, grid: { show: false }, ticks: { stroke: line, width: 1, size: 4 }, values: (self, splits, axis, space, step) => splits.map((at) => timeLabel(new Date(at * 1000), step)), space: 80 * rem() / 16, size: 30 * rem() / 16 },
       { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: 70 * rem() / 16, values: (self, splits) => splits.map((value) => short(spec.format(value))), space: 36 }
     ],
     series: [{}, ...(spec.stacked ? lines.toReversed() : lines)],
     hooks
   }
+}
+
+/** Seconds where they matter, the day where one begins. */
+function timeLabel (at, step) {
+  const midnight = at.getHours() === 0 && at.getMinutes() === 0 && at.getSeconds() === 0
+  if (step >= DAY_S || (midnight && step >= 60)) return at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })
+  return at.toLocaleTimeString('en-GB', step < 60 ? {} : { hour: '2-digit', minute: '2-digit' })
 }
 
 /** Sums from below, the largest first, as areas hide those behind them. */
@@ -223,6 +239,11 @@ function width (place) {
 
 function color (name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+}
+
+/** Sums of each step as amounts a second. */
+export function perSecond (values, stepMs) {
+  return values.map((value) => value === null ? null : value / stepMs * 1000)
 }
 
 /** Puts a note in place of a chart that has nothing to show. */

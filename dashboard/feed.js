@@ -4,7 +4,6 @@ const STEP_MS = 2000
 const HIDDEN_MS = 30_000
 const LONGEST_MS = 30_000
 const PATIENCE_MS = 5000
-const TOKEN = 'leakprobe.token'
 
 /** An answer that is an error, with the API's own words. */
 export class ApiError extends Error {
@@ -15,12 +14,12 @@ export class ApiError extends Error {
   }
 }
 
-/** GET of a path as JSON, with the token where one was given. */
+/** A path as JSON. Where a token is needed the browser asks for it, and sends it along. */
 export async function ask (path, { method = 'GET', body } = {}) {
   const response = await fetch(path, {
     method,
     body: body === undefined ? undefined : JSON.stringify(body),
-    headers: { ...authorization(), ...(method === 'GET' ? {} : { 'content-type': 'application/json', 'x-leakprobe': '1' }) },
+    headers: method === 'GET' ? {} : { 'content-type': 'application/json', 'x-leakprobe': '1' },
     signal: AbortSignal.timeout(PATIENCE_MS),
     cache: 'no-store',
     redirect: 'error'
@@ -30,36 +29,11 @@ export async function ask (path, { method = 'GET', body } = {}) {
   return answer
 }
 
-/** A file of an incident, handed to the browser as a download. With a token a plain link would be refused. */
-export async function download (href, name) {
-  const response = await fetch(href, { headers: authorization(), cache: 'no-store', redirect: 'error' })
-  if (!response.ok) throw new ApiError(response.status, undefined, `status ${response.status}`)
-  const url = URL.createObjectURL(await response.blob())
-  const link = document.createElement('a')
-  link.href = url
-  link.download = name
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(url), 60_000)
-}
-
-export function hasToken () {
-  return sessionStorage.getItem(TOKEN) !== null
-}
-
-/** Kept for this tab only. */
-export function setToken (token) {
-  sessionStorage.setItem(TOKEN, token)
-}
-
-/** A route without series yet, or an incident that was removed, is no silence. */
+/** A route without series yet, or an incident that was removed, is no silence; nor is a server that is busy: it keeps what it said. */
 function nothingThere (error) {
   if (error instanceof ApiError && error.status === 404) return null
+  if (error instanceof ApiError && [429, 503].includes(error.status)) return undefined
   throw error
-}
-
-function authorization () {
-  const token = sessionStorage.getItem(TOKEN)
-  return token === null ? {} : { authorization: `Bearer ${token}` }
 }
 
 /** Polls. `onAnswer` gets what each name was answered; `onSilence` since when there is none, why, and when the next try is. */
@@ -97,7 +71,7 @@ export class Feed {
       const answers = await Promise.all(wanted.map(([, path]) => ask(path).catch(nothingThere)))
       this.#failures = 0
       this.#answeredAt = Date.now()
-      this.#onAnswer(Object.fromEntries(wanted.map(([name], i) => [name, answers[i]])))
+      this.#onAnswer(Object.fromEntries(wanted.map(([name], i) => [name, answers[i]]).filter(([, answer]) => answer !== undefined)))
     } catch (error) {
       this.#failures++
       this.#onSilence({ since: this.#answeredAt, nextInMs: this.#pauseMs(), error })

@@ -3,13 +3,12 @@
 import { h, replace, whenChanged } from './dom.js'
 import { bytes, count, digits, duration, moment } from './format.js'
 import { retainingPath } from './path.js'
-import { download } from './feed.js'
 import { place } from './words.js'
 
 const MOST_PLACES = 8
 
-/** @param {{ link: (id: string) => string, only?: (incident: object) => boolean, capture?: (heapSnapshot: boolean) => Promise<unknown>, tokens: () => boolean }} options */
-export function incidentsSection ({ link, only = () => true, capture, tokens }) {
+/** @param {{ link: (id: string) => string, only?: (incident: object) => boolean, capture?: (heapSnapshot: boolean) => Promise<unknown> }} options */
+export function incidentsSection ({ link, only = () => true, capture }) {
   const list = h('ul', { class: 'incidents' })
   const button = capture === undefined ? null : captureButton(capture)
   const element = h('section', { 'aria-labelledby': 'incidents-title' }, h('div', { class: 'head' }, h('h2', { id: 'incidents-title' }, 'Incidents'), button), list)
@@ -17,23 +16,23 @@ export function incidentsSection ({ link, only = () => true, capture, tokens }) 
     element,
     update ({ incidents }) {
       const shown = (incidents ?? []).filter(only)
-      whenChanged(list, shown, () => replace(list, shown.length === 0 ? h('li', { class: 'note' }, 'None was written yet.') : shown.map((incident) => item(incident, link, tokens))))
+      whenChanged(list, shown, () => replace(list, shown.length === 0 ? h('li', { class: 'note' }, 'None was written yet.') : shown.map((incident) => item(incident, link))))
     }
   }
 }
 
-function item (incident, link, tokens) {
+function item (incident, link) {
   return h('li', {},
     h('p', { class: 'title' }, h('a', { class: 'name', href: link(incident.id) }, incident.reason), h('time', { datetime: incident.at, class: 'state' }, moment(incident.at))),
     incident.because === null || incident.because === undefined ? null : h('p', { class: 'because' }, incident.because),
-    h('p', { class: 'note' }, snapshotText(incident.heapSnapshot)), fileList(incident.files, tokens))
+    h('p', { class: 'note' }, snapshotText(incident.heapSnapshot)), fileList(incident.files))
 }
 
 /** Files with their sizes; a heap snapshot that may not be served says so. */
-export function fileList (files, tokens) {
+export function fileList (files) {
   if (files === undefined || files.length === 0) return null
   return h('ul', { class: 'files' }, files.map(({ name, bytes: size, allowed, href }) => h('li', {}, href === undefined ? name : allowed
-    ? h('a', { href, download: name, onclick: (event) => { if (tokens()) { event.preventDefault(); download(href, name).catch(() => {}) } } }, name)
+    ? h('a', { href, download: name }, name)
     : h('span', { class: 'refused', title: 'A heap snapshot holds the contents of strings. It is served when it is redacted, or with serveHeapSnapshots.' }, `${name} (not served)`),
   h('span', { class: 'note' }, bytes(size)))))
 }

@@ -45,7 +45,7 @@ function witnesses (evidence, level) {
   }
   return h('div', { class: 'witnesses-box' }, h(level, { class: 'sub' }, 'Witnesses'),
     h('table', { class: 'witnesses' }, h('caption', { class: 'hidden' }, 'Independent estimates of what a request keeps'),
-      h('thead', {}, h('tr', {}, ['Witness', 'Kept per request', 'Interval', 'Observations', 'Requests'].map((title, i) => h('th', { scope: 'col', class: i === 0 ? undefined : `number c${i}` }, title)))),
+      h('thead', {}, h('tr', {}, ['Witness', 'Kept per request', 'Interval', 'Observations', 'Requests'].map((title, i) => h('th', { scope: 'col', class: i === 0 ? undefined : i === 2 ? 'c2' : `number c${i}` }, title)))),
       h('tbody', {}, evidence.map((witness) => witnessRow(witness, most)))))
 }
 

@@ -2,7 +2,8 @@
 
 import { h, replace, whenChanged } from './dom.js'
 import { bytes, duration } from './format.js'
-import { absent, timeChart } from './charts.js'
+import { absent, perSecond, timeChart } from './charts.js'
+import { rangeSelect } from './range.js'
 
 /** Parts of the memory map from the bottom up, with a colour each: one hue for a family, paler where it is free. */
 const PARTS = [
@@ -10,7 +11,8 @@ const PARTS = [
   ['array buffers', '--m7'], ['malloc in use', '--m8'], ['malloc free', '--m9'], ['stacks', '--m10'], ['mapped files', '--m11'], ['other', '--m12']
 ]
 
-export function memorySection () {
+/** @param {{ range: { minutes: number, choose: (minutes: number) => void } }} options */
+export function memorySection ({ range }) {
   const map = h('div')
   const heap = timeChart({
     title: 'Heap and its floor',
@@ -20,9 +22,9 @@ export function memorySection () {
   const loop = timeChart({
     title: 'Collections and the event loop',
     format: duration,
-    series: [{ label: 'pause of collections, each second', color: '--m8' }, { label: 'event loop late', color: '--leak' }]
+    series: [{ label: 'collections, of each second', color: '--m8' }, { label: 'longest time without a turn', color: '--m7' }]
   })
-  const element = h('section', { 'aria-labelledby': 'memory-title' }, h('div', { class: 'head' }, h('h2', { id: 'memory-title' }, 'Memory and the event loop')),
+  const element = h('section', { 'aria-labelledby': 'memory-title' }, h('div', { class: 'head' }, h('h2', { id: 'memory-title' }, 'Memory and the event loop'), rangeSelect(range)),
     h('div', { class: 'charts' }, heap.element, loop.element, map))
   let parts
   let chart
@@ -32,7 +34,7 @@ export function memorySection () {
       const of = series?.process
       if (of === undefined || series.times.length < 2) return
       heap.update(series.times, [filled(of.floorBytes), of.heapUsedBytes, of.rssBytes], floorSentence(of.floorBytes, series.times))
-      loop.update(series.times, [of.gcPauseMs, of.loopStallMs])
+      loop.update(series.times, [perSecond(of.gcPauseMs, series.stepMs), of.loopStallMs])
       const known = Object.keys(of.memoryMap ?? {})
       const order = [...PARTS.filter(([name]) => known.includes(name)), ...known.filter((name) => !PARTS.some(([part]) => part === name)).map((name) => [name, '--m12'])]
       whenChanged(map, order, () => {

@@ -40,15 +40,15 @@ function incidentBlock (incident, charts, i) {
   return h('section', { class: 'incident', 'aria-labelledby': `incident-${i}` },
     h('div', { class: 'head' }, h('h2', { id: `incident-${i}` }, `Incident ${incident.reason}`), h('p', { class: 'note' }, `${moment(incident.at)} · ${incident.id}`)),
     h('p', { class: 'lead' }, incident.trip?.because ?? 'Asked for by hand.'),
-    h('dl', { class: 'facts small' }, tripFacts(incident.trip)), h('p', {}, snapshotText(incident.heapSnapshot)), fileList(incident.files, () => false),
+    h('dl', { class: 'facts small' }, tripFacts(incident.trip)), h('p', {}, snapshotText(incident.heapSnapshot)), fileList(incident.files),
     charts.element, h('div', { class: 'evidence' }, evidence(incident)))
 }
 
 /** The readings of the minute before, as charts. */
 function readingCharts (readings) {
   if (readings.length < 2) return { element: null, draw: () => {} }
-  const memory = timeChart({ title: `Memory in the ${plural(readings.length, 'reading')} before`, format: bytes, series: [{ label: 'resident', color: '--latency' }, { label: 'private', color: '--leak' }, { label: 'malloc in use', color: '--m8', dash: [5, 4] }] })
-  const cpu = timeChart({ title: 'CPU in that time', format: percent, series: [{ label: 'process', color: '--latency' }, { label: 'app thread', color: '--leak' }] })
+  const memory = timeChart({ title: `Memory in the ${plural(readings.length, 'reading')} before`, format: bytes, series: [{ label: 'resident', color: '--latency' }, { label: 'private', color: '--m7' }, { label: 'malloc in use', color: '--m8', dash: [5, 4] }] })
+  const cpu = timeChart({ title: 'CPU in that time', format: percent, series: [{ label: 'process', color: '--latency' }, { label: 'app thread', color: '--m7' }] })
   const times = readings.map(({ at }) => Date.parse(at))
   const share = (name) => readings.map((reading, i) => i === 0 || typeof reading[name] !== 'number' ? null : Math.max(0, (reading[name] - readings[i - 1][name]) / (times[i] - times[i - 1])))
   const of = (name) => readings.map((reading) => reading[name] ?? null)

@@ -1,12 +1,13 @@
 // The three pages: all routes, one route, one incident. Each is `{ element, update(state), close() }`.
 
 import { h, replace, say, whenChanged } from './dom.js'
-import { heatMap, timeChart } from './charts.js'
+import { heatMap, perSecond, timeChart } from './charts.js'
 import { evidence, fileList, incidentsSection, snapshotText, tripFacts } from './incidents.js'
 import { hypothesesSection, probeSection, rulesSection } from './findings.js'
-import { amount, bytes, count, duration, interval, moment } from './format.js'
+import { amount, bytes, count, digits, duration, interval, moment } from './format.js'
 import { leakArticle } from './leak.js'
 import { memorySection } from './memory.js'
+import { rangeSelect } from './range.js'
 import { routesTable } from './routes.js'
 import { verdictBlock } from './verdict.js'
 import { keptText, leaksOf } from './words.js'
@@ -17,14 +18,16 @@ export const links = {
   incident: (id) => `#/incident/${encodeURIComponent(id)}`
 }
 
-export function overviewPage ({ capture, tokens }) {
+/** All routes, and the process. */
+export function overviewPage ({ capture, range }) {
   return page('overview', [
-    verdictBlock(links.route), routesTable({ link: links.route }), memorySection(), hypothesesSection(),
-    side([incidentsSection({ link: links.incident, capture, tokens }), rulesSection()]), probeSection()
+    verdictBlock(links.route), routesTable({ link: links.route }), memorySection({ range }), hypothesesSection(),
+    side([incidentsSection({ link: links.incident, capture }), rulesSection()]), probeSection()
   ])
 }
 
-export function routePage (route, { tokens }) {
+/** One route. */
+export function routePage (route, { range }) {
   const title = h('h1', { class: 'route-name', tabindex: -1 }, route)
   const lead = h('p', { class: 'lead' })
   const numbers = h('dl', { class: 'facts small' })
@@ -32,12 +35,12 @@ export function routePage (route, { tokens }) {
   const heat = heatMap('Latency: how many requests took how long')
   const latency = timeChart({ title: 'Latency', format: duration, series: [{ label: '95 %', color: '--latency' }, { label: 'median', color: '--faint', dash: [5, 4] }] })
   const kept = timeChart({ title: 'Kept per request', format: bytes, series: [{ label: 'estimate', color: '--leak' }] })
-  const requests = timeChart({ title: 'Requests ended', format: count, series: [{ label: 'each step', color: '--m8' }] })
-  const incidents = incidentsSection({ link: links.incident, only: (incident) => incident.route === route, tokens })
+  const requests = timeChart({ title: 'Requests', format: digits, series: [{ label: 'a second', color: '--m8' }] })
+  const incidents = incidentsSection({ link: links.incident, only: (incident) => incident.route === route })
   const element = h('div', { class: 'page route-page' }, back(),
     h('section', { class: 'verdict', 'aria-label': 'Route' }, title, lead, numbers),
     leaks,
-    h('section', { 'aria-labelledby': 'time-title' }, h('div', { class: 'head' }, h('h2', { id: 'time-title' }, 'Over time')), h('div', { class: 'charts thirds' }, heat.element, latency.element, kept.element, requests.element)),
+    h('section', { 'aria-labelledby': 'time-title' }, h('div', { class: 'head' }, h('h2', { id: 'time-title' }, 'Over time'), rangeSelect(range)), h('div', { class: 'charts thirds' }, heat.element, latency.element, kept.element, requests.element)),
     incidents.element)
   return {
     element,
@@ -56,8 +59,8 @@ export function routePage (route, { tokens }) {
       if (own !== undefined && series.times.length > 1) {
         latency.update(series.times, [own.p95Ms, own.p50Ms])
         kept.update(series.times, [own.keptBytesPerRequest])
-        requests.update(series.times, [own.requests])
-        heat.update(series.times, series.heat, duration)
+        requests.update(series.times, [perSecond(own.requests, series.stepMs)])
+        heat.update(series, duration)
       }
       incidents.update(state)
     },
@@ -95,7 +98,8 @@ function routeFacts (route, leaks) {
   ]
 }
 
-export function incidentPage (id, { tokens }) {
+/** The evidence of one incident. */
+export function incidentPage (id) {
   const title = h('h1', { tabindex: -1 }, `Incident ${id}`)
   const because = h('p', { class: 'lead' })
   const when = h('p', { class: 'note' })
@@ -109,14 +113,14 @@ export function incidentPage (id, { tokens }) {
     title: `Incident ${id}`,
     focus: title,
     update ({ incident, incidents }) {
-      if (incident === undefined || incident === null) return
+      if (incident?.id !== id) return // not yet, or still the one that was shown before
       say(title, incident.reason)
       say(because, incident.trip?.because ?? 'Asked for by hand.')
       say(when, `${moment(incident.at)} · ${incident.id}`)
       say(snapshot, snapshotText(incident.heapSnapshot))
       whenChanged(facts, incident.trip, () => replace(facts, tripFacts(incident.trip, links.route)))
       const listed = incidents?.find((one) => one.id === id)?.files
-      whenChanged(files, listed, () => replace(files, fileList(listed, tokens)))
+      whenChanged(files, listed, () => replace(files, fileList(listed)))
       whenChanged(found, [incident.heapSnapshot?.state, incident.shadow?.state, incident.analysis === null, incident.stack], () => replace(found, evidence(incident)))
     },
     close () {}

@@ -50,6 +50,7 @@ pub const FILES: &[File] = files![
     JS "offline.js",
     JS "pages.js",
     JS "path.js",
+    JS "range.js",
     JS "routes.js",
     JS "spark.js",
     JS "verdict.js",

@@ -14,7 +14,6 @@ const MODULES: &[&str] = &[
     "dom.js",
     "format.js",
     "words.js",
-    "feed.js",
     "spark.js",
     "charts.js",
     "path.js",
