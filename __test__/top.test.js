@@ -8,6 +8,7 @@ const path = require('node:path')
 const { test } = require('node:test')
 const { History, view } = require('../lib/top/view.js')
 const { keys } = require('../lib/top/screen.js')
+const { servedAt } = require('../lib/top/process.js')
 const { sparkline, width } = require('../lib/top/text.js')
 const { endAfter, listen, makeDirectory } = require('./helper.js')
 
@@ -109,7 +110,9 @@ test('a process that serves is asked, and its directory is read when it does not
     response.end(JSON.stringify(answers[request.url]))
   })
   const port = await listen(t, server)
-  fs.writeFileSync(path.join(directory, 'mail', 'serve.json'), JSON.stringify({ url: `http://127.0.0.1:${port}` }))
+  const serving = report()
+  serving.process.capabilities.server = { state: 'native', because: `http://127.0.0.1:${port}` }
+  fs.writeFileSync(path.join(directory, 'mail', 'report.json'), JSON.stringify(serving))
   const env = { ...process.env, LEAKPROBE_SERVE_TOKEN: 'secret' }
 
   const served = await printed(spawn(process.execPath, [BIN, 'top', directory], { env }))
@@ -119,6 +122,14 @@ test('a process that serves is asked, and its directory is read when it does not
   assert.match(served, new RegExp(`up 60\\.0 s · http://127\\.0\\.0\\.1:${port}`))
   assert.match(served, /heap 200 MB of 4\.00 GB · resident 300 MB · cpu 50\.0 % · EVENT LOOP STANDS STILL FOR 3\.20 s · 7 in flight/)
   assert.match(kept, /· report\.json, \d+ s old/)
+})
+
+test('the address of another machine is not asked', () => {
+  const at = (because, state = 'native') => servedAt({ process: { capabilities: { server: { state, because } } } })
+  assert.equal(at('http://127.0.0.1:9464'), 'http://127.0.0.1:9464')
+  assert.equal(at('http://[::1]:9464'), 'http://[::1]:9464')
+  for (const because of ['http://203.0.113.7:80', 'http://127.0.0.1.example:80', 'file:///etc/passwd', undefined]) assert.equal(at(because), undefined)
+  assert.equal(at('http://127.0.0.1:9464', 'off'), undefined)
 })
 
 test('in a terminal it draws on the other screen, obeys keys, and gives the terminal back', { skip: HAS_SCRIPT ? false : 'script(1), which makes a terminal, is not installed' }, async (t) => {

@@ -3,12 +3,12 @@
 // The service's folder of a running process, and where that process serves.
 
 const fs = require('node:fs/promises')
+const os = require('node:os')
 const path = require('node:path')
 
 /** The recorder holds `<service's folder>/processes/<pid>-<hexadecimal>.json` open. */
 const HELD = /^(.*)\/processes\/\d+-[0-9a-f]+\.json$/
 const LINKS = 65_536
-const LONGEST_ADDRESS = 4096
 
 /** @returns {Promise<string | undefined>} the folder of the process's service, as it is reached from here */
 async function folderOfProcess (pid) {
@@ -36,13 +36,19 @@ async function below (directory, pid) {
   }
 }
 
-/** @returns {Promise<string | undefined>} `http://127.0.0.1:9464`, where the process of this folder serves */
-async function servedAt (folder) {
-  const file = path.join(folder, 'serve.json')
-  const { size } = await fs.stat(file).catch(() => ({ size: Infinity }))
-  if (size > LONGEST_ADDRESS) return
-  const { url } = await readJson(file) ?? {}
-  return typeof url === 'string' && /^http:\/\/[\w.[\]:-]+$/.test(url) ? url : undefined
+/**
+ * @returns {string | undefined} `http://127.0.0.1:9464`, where the process of this report serves by its own word; another machine's
+ *   address is none, for a directory may come from anywhere, and the token goes where this says
+ */
+function servedAt (report) {
+  const { state, because } = report.process.capabilities?.server ?? {}
+  const [address, six, four] = (state === 'native' && /http:\/\/(?:\[([0-9a-f:.]+)\]|([0-9.]+)):\d+/.exec(because)) || []
+  return address !== undefined && isOurs(six ?? four) ? address : undefined
+}
+
+function isOurs (host) {
+  const own = Object.values(os.networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address))
+  return ['0.0.0.0', '::', '::1'].includes(host) || host.startsWith('127.') || own.includes(host)
 }
 
 async function readJson (file) {

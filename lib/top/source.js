@@ -25,19 +25,18 @@ async function openSource (word, { token } = {}) {
   let last
   return {
     async read () {
-      const address = await servedAt(folder)
-      if (address !== undefined) {
-        try {
-          const [report, stats, series] = await Promise.all(['report', 'stats', 'series?minutes=2'].map((name) => ask(`${address}/api/${name}`, token)))
-          last = { report, stats, series, from: address }
-          return last
-        } catch (error) {
-          if (error instanceof NothingThere) throw error
-          // Its port may be closed while the process still writes its report.
-        }
-      }
       last = await kept(folder) ?? last
       if (last === undefined) throw new NothingThere(`no report in ${folder} yet`)
+      const address = servedAt(last.report)
+      if (address === undefined) return last
+      try {
+        const [report, stats, series] = await Promise.all(['report', 'stats', 'series?minutes=2'].map((name) => ask(`${address}/api/${name}`, token)))
+        // Another process may have taken the port since.
+        if (isReport(report) && report.process.pid === last.report.process.pid) return { report, stats, series, from: address }
+      } catch (error) {
+        if (error instanceof NothingThere) throw error
+        // Its port may be closed while the process still writes its report.
+      }
       return last
     }
   }

@@ -97,7 +97,7 @@ function processLines (report, stats, series) {
   if (typeof process?.rss === 'number') parts.push(`resident ${bytes(process.rss)}`)
   const last = (name) => series?.process?.[name]?.findLast((value) => value !== null && value !== undefined)
   const cpu = last('cpuShare')
-  const late = series?.process?.loopStallMs?.at(-1)
+  const late = stats?.eventLoop?.silentMs ?? series?.process?.loopStallMs?.at(-1)
   if (cpu !== undefined) parts.push(`cpu ${digits(cpu * 100)} %`)
   if (typeof late === 'number') parts.push(late >= 500 ? `EVENT LOOP STANDS STILL FOR ${duration(late)}` : `loop late ${duration(late)}`)
   if (inFlight !== undefined) parts.push(`${count(inFlight.count)} in flight`)
