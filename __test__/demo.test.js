@@ -9,7 +9,10 @@ const { test } = require('node:test')
 const { bytes, estimate, sparkline } = require('../demo/narrator/format.js')
 const { EXPECTED, checkSnapshot, shortfalls } = require('../demo/narrator/outcome.js')
 const { History, table } = require('../demo/narrator/table.js')
+const { nodesArePinned } = require('../scripts/setup/nodes.js')
 
+/** Half a minute of load on each Node.js would show the same four times. */
+const otherNode = nodesArePinned && Number(process.versions.node.split('.')[0]) !== 22 && 'runs on Node.js 22'
 const RUN = path.join(__dirname, '..', 'demo', 'run.js')
 
 test('the demo names the three leaky routes and nothing else, and its incident is complete', { timeout: 180_000 }, async (t) => {
@@ -38,6 +41,23 @@ test('an interrupted demo stops its server and its clients', { timeout: 60_000, 
   child.kill('SIGINT')
   const { code } = await closed
 
+  assert.equal(code, 130)
+  assert.deepEqual(children.filter(isAlive), [])
+})
+
+test('a demo that is kept says where its dashboard is, and goes on until it is interrupted', { timeout: 180_000, skip: process.platform !== 'linux' || otherNode }, async (t) => {
+  const { child, closed, said } = demo(['--keep', '--seconds', '30', '--directory', temporaryDirectory(t)])
+  t.after(() => child.kill('SIGINT'))
+  const address = await Promise.race([eventually(() => /the dashboard: (http:\S+)\/\n/.exec(said())?.[1]), closed.then(({ stderr }) => { throw new Error(stderr) })])
+
+  const { verdict, process: { pid } } = await (await fetch(`${address}/api/report`)).json()
+  const children = childrenOf(child.pid)
+  child.kill('SIGINT')
+  const { code } = await closed
+
+  assert.equal(verdict, 'leaking')
+  assert.equal(children.length, 2)
+  assert.ok(children.includes(pid))
   assert.equal(code, 130)
   assert.deepEqual(children.filter(isAlive), [])
 })
@@ -127,7 +147,7 @@ function demo (args) {
   let stderr = ''
   child.stdout.on('data', (chunk) => { stdout += chunk })
   child.stderr.on('data', (chunk) => { stderr += chunk })
-  return { child, closed: new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr }))) }
+  return { child, said: () => stdout, closed: new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr }))) }
 }
 
 function temporaryDirectory (t) {

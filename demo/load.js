@@ -1,6 +1,7 @@
 'use strict'
 
-// The demo's clients, in a process of their own: node load.js <port> <seconds at most> <seed>. Requests come at a rate that does not
+// The demo's clients, in a process of their own: node load.js <port> <seconds at most> <seed> [share of the
+// requests, 1]. Requests come at a rate that does not
 // depend on how fast the server answers, and the mix of routes changes all the time, as real traffic does.
 
 const http = require('node:http')
@@ -22,7 +23,7 @@ const ROUTES = [
 ]
 const BUSY = [0.2, 0.6, 1, 1.4, 1.8] // mean 1
 
-const [port, seconds, seed] = process.argv.slice(2).map(Number)
+const [port, seconds, seed, share = 1] = process.argv.slice(2).map(Number)
 const agent = new http.Agent({ keepAlive: true, maxSockets: MAX_OPEN })
 const random = randomNumbers(seed)
 const counts = { sent: 0, answered: 0, failed: 0, skipped: 0, sentAgain: 0, errors: {} }
@@ -38,7 +39,7 @@ const turn = setInterval(() => {
   if (now - started >= seconds * 1000) return end()
   if (now - mixed >= MIX_MS) mix(now)
   for (const route of state) {
-    route.due += route.perSecond * route.busy * (now - last) / 1000
+    route.due += route.perSecond * route.busy * share * (now - last) / 1000
     for (; route.due >= 1; route.due--) send(route)
   }
   last = now

@@ -25,8 +25,12 @@ const SNAPSHOT_PATIENCE_MS = 20_000
 const SECONDS = { default: 40, min: 30, max: 600 }
 /** The load goes on so many times longer at most, while a leak is not named yet: a busy machine shows less in the same time. */
 const LONGER = 3
+/** With --keep: the share of the load, small enough that the heap lasts for hours, and its length, a week. */
+const KEPT_SHARE = 0.1
+const KEPT_S = 604_800
 const USAGE = `npm run demo -- [options]
   --seconds N      length of the load, ${SECONDS.min} to ${SECONDS.max}; default ${SECONDS.default}; up to ${LONGER} times that while a leak is not named yet
+  --keep           go on until Ctrl-C, with a tenth of the load, and say where the dashboard is
   --json           print one JSON object and nothing else
   --directory DIR  write there instead of into demo/.leakprobe/PID; must be empty
   --seed N         of the mix of requests; default 1
@@ -68,11 +72,22 @@ async function main () {
   const counts = await Promise.race([load.counts, ended, silence])
   const loadMs = Date.now() - loadBegan
   await snapshotIsWritten(watch, story)
-  await server.stop()
+  if (!options.keep) await server.stop()
   clearInterval(redraw)
   look()
   screen.close()
   finish({ options, watch, counts, durations: { setupMs: started - began, loadMs, totalMs: Date.now() - began } })
+  if (options.keep) await goOn({ options, watch, server })
+}
+
+/** The dashboard has something to show for as long as somebody looks. */
+async function goOn ({ options, watch, server }) {
+  const { state, because } = watch.report().process.capabilities.server
+  if (state !== 'native') throw new Error(`the dashboard is not served: ${because}`)
+  running.push(startLoad({ seed: options.seed, atMost: KEPT_S, port: server.port, share: KEPT_SHARE }))
+  process.stdout.write(`\nthe dashboard: ${because}/\nthe server goes on with a tenth of the load; Ctrl-C ends it\n`)
+  await server.closed
+  if (!interrupted) throw new Error(`the server ended\n${server.said()}`)
 }
 
 /** Looks at what leakprobe wrote, tells what is new, and draws the table. `silence` rejects when nothing is ever written. */
@@ -180,6 +195,7 @@ function readOptions () {
         directory: { type: 'string', default: path.join(RUNS, String(process.pid)) },
         help: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
+        keep: { type: 'boolean', default: false },
         seconds: { type: 'string', default: String(SECONDS.default) },
         seed: { type: 'string', default: '1' }
       }
@@ -195,7 +211,8 @@ function readOptions () {
   const seed = Number(values.seed)
   if (!(seconds >= SECONDS.min && seconds <= SECONDS.max)) refuse(`--seconds: expected ${SECONDS.min} to ${SECONDS.max}, received ${values.seconds}`)
   if (!Number.isSafeInteger(seed)) refuse(`--seed: expected an integer, received ${values.seed}`)
-  return { directory: path.resolve(values.directory), json: values.json, seconds, seed }
+  if (values.keep && values.json) refuse('--keep and --json: one of them')
+  return { directory: path.resolve(values.directory), json: values.json, keep: values.keep, seconds, seed }
 }
 
 function refuse (message) {

@@ -11,15 +11,16 @@ const TEMPLATES_PER_CHECK = 8 // at 40 s
 const STOP_MS = 10_000
 
 /**
- * @param {{ directory: string, seconds: number }} options
+ * @param {{ directory: string, seconds: number, keep?: boolean }} options keep: it serves its dashboard, too
  * @returns {Promise<{ pid: number, port: number, stop: () => Promise<void>, closed: Promise<unknown>, said: () => string }>}
  *   rejects when the server ends before it listens; said: the end of its stderr
  */
-async function startServer ({ directory, seconds }) {
+async function startServer ({ directory, seconds, keep = false }) {
   const env = {
     ...withoutOurs(process.env),
     LEAKPROBE_CONFIG: path.join(DEMO, 'leakprobe.config.json'),
     LEAKPROBE_DIRECTORY: directory,
+    ...(keep ? { LEAKPROBE_SERVE: '0' } : {}),
     // The cache grows with the requests; a shorter demo makes each of them cost more.
     DEMO_TEMPLATES_PER_CHECK: String(Math.max(1, Math.round(TEMPLATES_PER_CHECK * seconds / 40)))
   }
@@ -29,8 +30,8 @@ async function startServer ({ directory, seconds }) {
 }
 
 /** @returns {{ counts: Promise<object>, end: () => void, stop: () => Promise<void> }} counts when the load is over */
-function startLoad ({ port, atMost, seed }) {
-  const child = start('load.js', [port, atMost, seed].map(String), { env: process.env, execArgv: [] })
+function startLoad ({ port, atMost, seed, share = 1 }) {
+  const child = start('load.js', [port, atMost, seed, share].map(String), { env: process.env, execArgv: [] })
   return { counts: child.message, end: () => { if (child.child.connected) child.child.send({ end: true }) }, stop: () => stop(child) }
 }
 
