@@ -144,3 +144,13 @@ test('a link in an incident is neither listed nor followed', async (t) => {
     assert.equal((await request(port, target)).status, 404, target)
   }
 })
+
+test('captures over HTTP are few, so that nobody drives out the incidents that matter', async (t) => {
+  const { port } = await servedApp(t)
+  const statuses = []
+  for (let index = 0; index < 8; index++) {
+    statuses.push((await request(port, '/api/capture', { method: 'POST', headers: { 'x-leakprobe': '1' } })).status)
+  }
+
+  assert.deepEqual(statuses, [202, 202, 202, 202, 202, 429, 429, 429])
+})

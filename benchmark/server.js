@@ -119,7 +119,7 @@ async function stuck ({ app, served }) {
   http.get({ host: '127.0.0.1', port: app, path: '/spin' }).on('error', () => {})
   await wait(500)
   const busy = await answers(served, 9000)
-  const silent = Number(/event_loop_silent_seconds (\S+)/.exec((await get(served, '/metrics')).body)?.[1])
+  const silent = Number(/^leakprobe_event_loop_silent_seconds (\S+)/m.exec((await get(served, '/metrics')).body)?.[1])
   process.stdout.write(`answers (/metrics, /, /api/stats in turn, 50 a second): ${busy.count} while the app is in an endless loop: p50 ${busy.p50} ms, p99 ${busy.p99} ms, max ${busy.max} ms; ` +
     `before: p50 ${idle.p50} ms, p99 ${idle.p99} ms; the loop is said to be silent for ${silent.toFixed(1)} s\n`)
 }

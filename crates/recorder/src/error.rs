@@ -25,6 +25,8 @@ pub enum Error {
     UnknownIncident(String),
     /// Too many captures wait to be written.
     Busy,
+    /// The budget of freezing is used up; why.
+    OutOfBudget(String),
     /// A pipe, a file or a text could not be made.
     Io {
         /// What was being done.
@@ -44,6 +46,7 @@ impl Error {
             Self::NoDirectory => "LEAKPROBE_ERR_NO_DIRECTORY",
             Self::UnknownIncident(_) => "LEAKPROBE_ERR_UNKNOWN_INCIDENT",
             Self::Busy => "LEAKPROBE_ERR_BUSY",
+            Self::OutOfBudget(_) => "LEAKPROBE_ERR_BUDGET",
             Self::Io { .. } => "LEAKPROBE_ERR_IO",
         }
     }
@@ -60,6 +63,7 @@ impl fmt::Display for Error {
             Self::NoDirectory => f.write_str("nothing can be captured: this probe has no directory"),
             Self::UnknownIncident(id) => write!(f, "no incident {id} waits for a heap snapshot"),
             Self::Busy => f.write_str("too many captures are waiting"),
+            Self::OutOfBudget(why) => f.write_str(why),
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
         }
     }

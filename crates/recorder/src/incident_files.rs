@@ -4,23 +4,41 @@
 //! those. Symbolic links are no entries.
 
 use crate::incident::SNAPSHOT;
+use parking_lot::Mutex;
 use rustix::fs::{Mode, OFlags};
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 use std::fs::{self, DirEntry, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 /// Incidents in a list.
 const LISTED: usize = 200;
 /// The longest text that is read, bytes.
-const LONGEST: u64 = 16 << 20;
+const LONGEST: u64 = 8 << 20;
 /// What holds no contents of the heap: names of classes, functions and properties at most.
 const OPEN: [&str; 6] = ["json", "txt", "heapprofile", "cpuprofile", "html", "md"];
+
+/// What is known of incidents that were read before, by their directories' names; those that are gone are forgotten.
+#[derive(Debug, Default)]
+pub(crate) struct KnownIncidents(Mutex<HashMap<String, Known>>);
+
+/// What was read of one; good for as long as its `incident.json` is the same.
+#[derive(Clone, Debug)]
+struct Known {
+    changed: Option<SystemTime>,
+    bytes: u64,
+    summary: Map<String, Value>,
+    redacted: bool,
+}
 
 /// The incidents below a directory.
 pub(crate) struct IncidentFiles {
     directory: PathBuf,
     heap_snapshots: bool,
+    known: Arc<KnownIncidents>,
 }
 
 /// A file to be sent.
@@ -35,20 +53,22 @@ pub struct OpenFile {
 }
 
 impl IncidentFiles {
-    pub(crate) fn new(directory: PathBuf, heap_snapshots: bool) -> Self {
-        Self { directory, heap_snapshots }
+    pub(crate) fn new(directory: PathBuf, heap_snapshots: bool, known: Arc<KnownIncidents>) -> Self {
+        Self { directory, heap_snapshots, known }
     }
 
     /// All, newest first.
     pub(crate) fn list(&self) -> Vec<Value> {
-        self.newest_first().take(LISTED).filter_map(|(name, path)| self.summary(&name, &path)).collect()
+        let there: Vec<_> = self.newest_first().take(LISTED).collect();
+        self.known.0.lock().retain(|known, _| there.iter().any(|(name, _)| name == known));
+        there.into_iter().filter_map(|(name, path)| self.summary(&name, &path)).collect()
     }
 
     /// One: what `incident.json` says, with `analysis`, `stack` and `files`.
     pub(crate) fn one(&self, id: &str) -> Option<Value> {
         let (name, path) = self.find(id)?;
         let mut incident = read_json(&path.join("incident.json"))?;
-        let files = self.files(&name, &path, &incident);
+        let files = self.files(&name, &path, is_redacted(&incident));
         let map = incident.as_object_mut()?;
         map.insert("analysis".to_owned(), read_json(&path.join("analysis.json")).unwrap_or(Value::Null));
         map.insert("stack".to_owned(), read(&path.join("stack.txt")).map_or(Value::Null, Value::from));
@@ -63,7 +83,7 @@ impl IncidentFiles {
         let incident = read_json(&path.join("incident.json"))?;
         let file = open_file(&entry.path())?;
         let metadata = file.metadata().ok().filter(fs::Metadata::is_file)?;
-        let file = self.allowed(&name, &incident).then_some(file);
+        let file = self.allowed(&name, is_redacted(&incident)).then_some(file);
         Some(OpenFile { name, bytes: metadata.len(), file })
     }
 
@@ -84,7 +104,21 @@ impl IncidentFiles {
     }
 
     fn summary(&self, name: &str, path: &Path) -> Option<Value> {
-        let incident = read_json(&path.join("incident.json"))?;
+        let Known { mut summary, redacted, .. } = self.know(name, path)?;
+        summary.insert("files".to_owned(), self.files(name, path, redacted));
+        Some(Value::Object(summary))
+    }
+
+    /// What `incident.json` says, read again only where it was written again.
+    fn know(&self, name: &str, path: &Path) -> Option<Known> {
+        let path = path.join("incident.json");
+        let metadata = fs::symlink_metadata(&path).ok()?;
+        let (changed, bytes) = (metadata.modified().ok(), metadata.len());
+        let known = self.known.0.lock().get(name).cloned();
+        if let Some(known) = known.filter(|known| known.changed == changed && known.bytes == bytes) {
+            return Some(known);
+        }
+        let incident = read_json(&path)?;
         let mut summary = Map::new();
         for field in ["reason", "at", "heapSnapshot", "shadow"] {
             summary.insert(field.to_owned(), incident.get(field).cloned().unwrap_or(Value::Null));
@@ -93,26 +127,31 @@ impl IncidentFiles {
         summary.insert("id".to_owned(), json!(id_of(name)?));
         summary.insert("route".to_owned(), trip("route"));
         summary.insert("because".to_owned(), trip("because"));
-        summary.insert("files".to_owned(), self.files(name, path, &incident));
-        Some(Value::Object(summary))
+        let known = Known { changed, bytes, summary, redacted: is_redacted(&incident) };
+        self.known.0.lock().insert(name.to_owned(), known.clone());
+        Some(known)
     }
 
-    fn files(&self, name: &str, path: &Path, incident: &Value) -> Value {
+    fn files(&self, name: &str, path: &Path, redacted: bool) -> Value {
         let id = id_of(name).unwrap_or_default();
         let file = |(file, entry): (String, DirEntry)| {
             let bytes = entry.metadata().ok()?.len();
-            let allowed = self.allowed(&file, incident);
+            let allowed = self.allowed(&file, redacted);
             let href = format!("/api/incidents/{id}/files/{file}");
             Some(json!({ "name": file, "bytes": bytes, "allowed": allowed, "href": href }))
         };
         files_of(path).into_iter().filter_map(file).collect()
     }
 
-    fn allowed(&self, name: &str, incident: &Value) -> bool {
-        let redacted = || incident.pointer("/heapSnapshot/redacted").and_then(Value::as_bool) == Some(true);
+    fn allowed(&self, name: &str, redacted: bool) -> bool {
         let open = name.rsplit_once('.').is_some_and(|(_, extension)| OPEN.contains(&extension));
-        self.heap_snapshots || open || (name == SNAPSHOT && redacted())
+        self.heap_snapshots || open || (name == SNAPSHOT && redacted)
     }
+}
+
+/// Whether its heap snapshot is without the contents of strings.
+fn is_redacted(incident: &Value) -> bool {
+    incident.pointer("/heapSnapshot/redacted").and_then(Value::as_bool) == Some(true)
 }
 
 /// The last part of a directory's name.
@@ -180,7 +219,7 @@ mod tests {
         }
         fs::create_dir(directory.path().join("20260103T000000.000Z-broken-00000c")).unwrap();
         fs::create_dir(directory.path().join(".tmp-1-20260104T000000.000Z-half-00000d")).unwrap();
-        let files = IncidentFiles::new(directory.path().to_path_buf(), heap_snapshots);
+        let files = IncidentFiles::new(directory.path().to_path_buf(), heap_snapshots, Arc::default());
         (directory, files)
     }
 
@@ -198,7 +237,21 @@ mod tests {
             { "name": "incident.json", "bytes": list[1]["files"][1]["bytes"], "allowed": true, "href": "/api/incidents/00000a/files/incident.json" },
         ]);
         assert_eq!(list[1]["files"], expected);
-        assert!(IncidentFiles::new(PathBuf::from("/nowhere"), true).list().is_empty());
+        assert!(IncidentFiles::new(PathBuf::from("/nowhere"), true, Arc::default()).list().is_empty());
+    }
+
+    #[test]
+    fn an_incident_that_is_written_again_is_read_again_and_one_that_is_gone_is_forgotten() {
+        let (directory, files) = incidents(false);
+        assert_eq!(files.list().len(), 2);
+        let path = directory.path().join("20260101T000000.000Z-slow-00000a");
+        fs::write(path.join("incident.json"), b"{\"reason\":\"again\"}").unwrap();
+        fs::remove_dir_all(directory.path().join("20260102T000000.000Z-leak-00000b")).unwrap();
+
+        let list = files.list();
+
+        assert_eq!((list.len(), &list[0]["reason"], &list[0]["at"]), (1, &json!("again"), &Value::Null));
+        assert_eq!(files.known.0.lock().len(), 1);
     }
 
     #[test]

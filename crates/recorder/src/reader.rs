@@ -2,7 +2,8 @@
 //! the app thread.
 
 use crate::error::Error;
-use crate::incident_files::{IncidentFiles, OpenFile};
+use crate::incident_files::{IncidentFiles, KnownIncidents, OpenFile};
+use crate::process_reading::own_cpu_ms;
 use crate::state::Shared;
 use crate::worker::{Command, incident_id};
 use crossbeam_channel::Sender;
@@ -32,11 +33,12 @@ pub struct Exported {
 pub struct Reader {
     shared: Arc<Shared>,
     commands: Sender<Command>,
+    known: Arc<KnownIncidents>,
 }
 
 impl Reader {
     pub(crate) fn new(shared: Arc<Shared>, commands: Sender<Command>) -> Self {
-        Self { shared, commands }
+        Self { shared, commands, known: Arc::default() }
     }
 
     /// The stats, unless the monitor is busy for longer than `wait`.
@@ -72,8 +74,10 @@ impl Reader {
         (std::process::id(), &self.shared.config.service)
     }
 
-    /// Asks for an incident; returns its id at once. A name of `reason` that is fit for a folder is the caller's matter.
+    /// Asks for an incident, within the budget of freezing, for who asks from outside may be anybody; returns its id at once. A name
+    /// of `reason` that is fit for a folder is the caller's matter.
     pub fn capture(&self, reason: &str, heap_snapshot: bool) -> Result<String, Error> {
+        self.shared.budget.lock().allows((self.shared.now)()).map_err(Error::OutOfBudget)?;
         request_capture(&self.shared, &self.commands, reason, heap_snapshot, false)
     }
 
@@ -102,9 +106,15 @@ impl Reader {
         *self.shared.server.lock() = Some(server);
     }
 
+    /// The calling thread serves: what it costs belongs to the probe's cost.
+    pub fn note_server_cpu(&self) {
+        self.shared.cost.lock().server_cpu_ms = own_cpu_ms();
+    }
+
     fn files(&self) -> Option<IncidentFiles> {
         let home = self.shared.config.home()?;
-        Some(IncidentFiles::new(home.join("incidents"), self.shared.config.serve_heap_snapshots))
+        let (incidents, known) = (home.join("incidents"), Arc::clone(&self.known));
+        Some(IncidentFiles::new(incidents, self.shared.config.serve_heap_snapshots, known))
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct OwnCost {
     pub(crate) measured_ns: VecDeque<f64>,
     pub(crate) pause: Pause,
     pub(crate) cpu_ms: Option<f64>,
+    /// Of the thread that serves.
+    pub(crate) server_cpu_ms: Option<f64>,
     pub(crate) in_flight_bytes: u64,
     pub(crate) freezes: u64,
     pub(crate) freeze_ms: FreezeParts,
@@ -178,7 +180,7 @@ impl Shared {
         dropped.insert("inFlight".to_owned(), self.sender.refused_count());
         Cost {
             per_request_ns: median(own.measured_ns.iter().copied().collect()),
-            cpu_ms: own.cpu_ms,
+            cpu_ms: own.cpu_ms.map(|ms| ms + own.server_cpu_ms.unwrap_or(0.0)),
             bytes: monitor_bytes + queue_bytes + readings_bytes + memory_bytes + own.in_flight_bytes,
             freezes: own.freezes,
             pause_ms: own.pause.clone(),

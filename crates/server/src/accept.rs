@@ -125,7 +125,9 @@ impl Connections {
         self.open.push(Connection { task: task.abort_handle(), progress });
     }
 
+    /// Closes those that have stalled; once a second.
     fn sweep(&mut self) {
+        self.server.reader.note_server_cpu();
         let now = milliseconds(self.started);
         let limit = u64::try_from(limits::STALL.as_millis()).unwrap_or(u64::MAX);
         self.open.retain(|connection| {

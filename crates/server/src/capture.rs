@@ -26,6 +26,12 @@ const TOO_LONG: Refused = Refused::new(
 const TOO_SLOW: Refused =
     Refused::new(StatusCode::REQUEST_TIMEOUT, "LEAKPROBE_ERR_BODY", "expected the whole body within 5 s");
 
+const TOO_OFTEN: Refused = Refused::new(
+    StatusCode::TOO_MANY_REQUESTS,
+    "LEAKPROBE_ERR_TOO_MANY",
+    "at most 5 captures in a row, and 12 an hour, may be asked for over HTTP; `probe.capture()` has no such limit",
+);
+
 /// The body.
 #[derive(Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
@@ -45,8 +51,14 @@ pub(crate) async fn capture(server: &Context, head: &Parts, body: Incoming) -> R
         Ok(Ok(body)) => read(&body.to_bytes()),
     };
     let Some(Wanted { heap_snapshot, reason }) = wanted else { return refusal(WRONG_BODY) };
+    if !server.allows_capture() {
+        return refusal(TOO_OFTEN);
+    }
     match server.reader.capture(reason.as_deref().unwrap_or("http"), heap_snapshot) {
         Ok(id) => typed(StatusCode::ACCEPTED, JSON, serde_json::json!({ "id": id }).to_string()),
+        Err(why @ Error::OutOfBudget(_)) => {
+            error(StatusCode::TOO_MANY_REQUESTS, why.code(), &why.to_string())
+        }
         Err(why @ Error::NoDirectory) => error(StatusCode::CONFLICT, why.code(), &why.to_string()),
         Err(why) => error(StatusCode::SERVICE_UNAVAILABLE, why.code(), &why.to_string()),
     }

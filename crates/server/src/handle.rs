@@ -4,6 +4,7 @@ use crate::api::{self, What};
 use crate::body::Answer;
 use crate::cache::{Cache, Found};
 use crate::config::ServerConfig;
+use crate::disk::Disk;
 use crate::guard::{Guard, reads};
 use crate::limits;
 use crate::rate::Rate;
@@ -21,7 +22,9 @@ use std::time::Instant;
 pub(crate) struct Context {
     pub(crate) reader: Reader,
     pub(crate) guard: Guard,
+    pub(crate) disk: Disk,
     rate: Mutex<Rate>,
+    captures: Mutex<Rate>,
     cache: Mutex<Cache>,
 }
 
@@ -31,7 +34,13 @@ impl Context {
         Self {
             reader,
             guard: Guard::new(config),
+            disk: Disk::default(),
             rate: Mutex::new(Rate::new(limits::REQUESTS_PER_SECOND, now)),
+            captures: Mutex::new(Rate::with_reserve(
+                limits::CAPTURES_PER_HOUR / 3_600.0,
+                limits::CAPTURES,
+                now,
+            )),
             cache: Mutex::new(Cache::new(now)),
         }
     }
@@ -58,6 +67,11 @@ impl Context {
                 None => old.ok_or(BUSY),
             },
         }
+    }
+
+    /// Whether another capture may be asked for.
+    pub(crate) fn allows_capture(&self) -> bool {
+        self.captures.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now()).is_ok()
     }
 
     fn allows(&self) -> bool {

@@ -1,6 +1,7 @@
-//! Incidents and their files. The disk is read on another thread, so that a slow one holds up nobody else.
+//! Incidents and their files.
 
 use crate::body::Answer;
+use crate::cache::Found;
 use crate::handle::Context;
 use crate::respond::{self, BUSY, JSON, NOT_FOUND, Refused, TOO_MANY, json_text, typed};
 use hyper::body::Bytes;
@@ -8,13 +9,15 @@ use hyper::header::{CONTENT_DISPOSITION, HeaderValue};
 use hyper::{Response, StatusCode};
 use leakprobe_recorder::OpenFile;
 use std::time::Instant;
-use tokio::task::spawn_blocking;
 
 const NOT_ALLOWED: Refused = Refused::new(
     StatusCode::FORBIDDEN,
     "LEAKPROBE_ERR_FORBIDDEN",
     "it holds what was in the app's memory; only redacted heap snapshots are sent, unless `serve.heapSnapshots` is true",
 );
+
+/// Longer answers are not kept, bytes.
+const KEPT: usize = 1 << 20;
 
 /// Answers; `rest` is the path behind `/api/incidents`.
 pub(crate) async fn get(server: &Context, rest: &str) -> Result<Response<Answer>, Refused> {
@@ -48,14 +51,15 @@ async fn json(
     key: &str,
     read: impl FnOnce() -> Option<Option<Bytes>> + Send + 'static,
 ) -> Result<Response<Answer>, Refused> {
-    use crate::cache::Found;
     let found = server.cache().find(key, Instant::now());
     let bytes = match found {
         Found::Fresh(bytes) => bytes,
         Found::TooMany => return Err(TOO_MANY),
         Found::Compute(_) => {
-            let bytes = spawn_blocking(read).await.ok().flatten().ok_or(NOT_FOUND)?.ok_or(BUSY)?;
-            server.cache().keep(key, bytes.clone(), Instant::now());
+            let bytes = server.disk.look(read).await?.ok_or(NOT_FOUND)?.ok_or(BUSY)?;
+            if bytes.len() <= KEPT {
+                server.cache().keep(key, bytes.clone(), Instant::now());
+            }
             bytes
         }
     };
@@ -67,8 +71,8 @@ async fn file(server: &Context, id: &str, name: &str) -> Result<Response<Answer>
         return Err(TOO_MANY);
     }
     let (reader, id, name) = (server.reader.clone(), id.to_owned(), name.to_owned());
-    let opened = spawn_blocking(move || reader.incident_file(&id, &name)).await;
-    let OpenFile { name, bytes, file } = opened.ok().flatten().ok_or(NOT_FOUND)?;
+    let opened = server.disk.look(move || reader.incident_file(&id, &name)).await?;
+    let OpenFile { name, bytes, file } = opened.ok_or(NOT_FOUND)?;
     let file = file.ok_or(NOT_ALLOWED)?;
     let disposition =
         HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).map_err(|_| NOT_FOUND)?;

@@ -16,6 +16,7 @@ mod body;
 mod cache;
 mod capture;
 mod config;
+mod disk;
 mod guard;
 mod handle;
 mod incidents;

@@ -10,6 +10,12 @@ pub const CONNECTIONS_PER_SECOND: f64 = 250.0;
 pub const REQUESTS_PER_SECOND: f64 = 250.0;
 /// Answers a second that have to be computed or read from the disk; beyond that what was computed last is sent, or 429.
 pub const COMPUTED_PER_SECOND: f64 = 30.0;
+/// Captures in a row, and an hour in the long run: each may freeze the app, and takes the place of an older incident.
+pub const CAPTURES: f64 = 5.0;
+/// See [`CAPTURES`].
+pub const CAPTURES_PER_HOUR: f64 = 12.0;
+/// Looks at the disk that may wait for one another.
+pub const DISK_WAITING: usize = 8;
 /// A request line with its headers, bytes.
 pub const HEAD_BYTES: usize = 16 << 10;
 /// Headers of a request.

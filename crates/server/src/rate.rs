@@ -1,4 +1,4 @@
-//! So many a second, with a reserve of one second's worth. Time is an argument.
+//! So many a second, with a reserve. Time is an argument.
 
 use std::time::{Duration, Instant};
 
@@ -6,20 +6,27 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rate {
     per_second: f64,
+    reserve: f64,
     left: f64,
     at: Instant,
 }
 
 impl Rate {
+    /// With a reserve of one second's worth.
     pub(crate) fn new(per_second: f64, now: Instant) -> Self {
-        Self { per_second, left: per_second, at: now }
+        Self::with_reserve(per_second, per_second, now)
+    }
+
+    /// With a reserve of so many.
+    pub(crate) fn with_reserve(per_second: f64, reserve: f64, now: Instant) -> Self {
+        Self { per_second, reserve, left: reserve, at: now }
     }
 
     /// Takes one; else how long it takes until there is one again.
     pub(crate) fn take(&mut self, now: Instant) -> Result<(), Duration> {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = self.at.max(now);
-        self.left = self.per_second.min(self.left + passed * self.per_second);
+        self.left = self.reserve.min(self.left + passed * self.per_second);
         if self.left < 1.0 {
             return Err(Duration::from_secs_f64((1.0 - self.left) / self.per_second));
         }
@@ -42,5 +49,8 @@ mod tests {
         assert_eq!((0..30).filter(|_| rate.take(at(500)).is_ok()).count(), 5);
         assert!(rate.take(at(400)).is_err(), "time that runs back gives nothing");
         assert_eq!((0..30).filter(|_| rate.take(at(60_000)).is_ok()).count(), 10);
+        let mut seldom = Rate::with_reserve(0.01, 3.0, start);
+        assert_eq!((0..30).filter(|_| seldom.take(at(1_000)).is_ok()).count(), 3);
+        assert_eq!((0..30).filter(|_| seldom.take(at(101_001)).is_ok()).count(), 1);
     }
 }

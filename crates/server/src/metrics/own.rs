@@ -22,7 +22,7 @@ pub(super) fn write(text: &mut Text, stats: &Stats) {
         "Time of the probe on the app thread per request, as measured lately.",
     )
     .known(&[], cost.per_request_ns.map(|ns| ns / 1e9));
-    text.counter("leakprobe_own_cpu_seconds", "CPU time of the probe's recording thread.")
+    text.counter("leakprobe_own_cpu_seconds", "CPU time of the probe's threads.")
         .known(&[], cost.cpu_ms.map(|ms| ms / 1e3));
     text.gauge("leakprobe_own_memory_bytes", "Memory of the probe, by its own accounting.")
         .sample(&[], number(cost.bytes));

@@ -2,6 +2,7 @@
 
 use super::*;
 use leakprobe_core::event::{Event, GcKind, GcRecord, Nanos, Outcome, RequestRecord, TickReading};
+use leakprobe_core::memory_map::{MemoryMap, Part};
 use leakprobe_core::report::Cost;
 use leakprobe_core::stats::EventLoop;
 use leakprobe_core::{Config, Monitor, ProcessIdentity};
@@ -50,6 +51,8 @@ fn exported() -> Exported {
         capabilities: BTreeMap::new(),
     };
     let mut stats = monitor.stats(Nanos(2_000_000_000), Some(process), Cost::default());
+    let part = Part { name: "stacks".to_owned(), bytes: 9 };
+    stats.memory_map = Some(MemoryMap { at: String::new(), parts: vec![part] });
     stats.event_loop = Some(EventLoop { silent_ms: 1_250.0 });
     let (routes, more_routes) = monitor.counters();
     Exported { report: monitor.report(identity, Cost::default()), stats, routes, more_routes }
@@ -69,6 +72,7 @@ fn every_number_is_in_base_units_and_families_come_once() {
         "leakprobe_heap_floor_bytes 4000000",
         "leakprobe_gc_pause_seconds_total 0.002",
         "leakprobe_event_loop_silent_seconds 1.25",
+        "leakprobe_memory_map_bytes{part=\"stacks\"} 9",
         "process_resident_memory_bytes 90000000",
         "process_cpu_seconds_total 1.5",
         "leakprobe_cgroup_memory_bytes{state=\"used\"} 7",
