@@ -21,6 +21,11 @@ pub(super) fn write(text: &mut Text, stats: &Stats) {
         "Anonymous memory that neither V8's heap nor external memory takes.",
     )
     .known(&[], read("/privateNative"));
+    let mut family = text
+        .gauge("leakprobe_memory_map_bytes", "What resident memory consists of, by part; the parts add up.");
+    for part in stats.memory_map.iter().flat_map(|map| &map.parts) {
+        family.sample(&[("part", &part.name)], number(part.bytes));
+    }
     let mut family =
         text.counter("leakprobe_process_page_faults", "Page faults, without and with reading a disk.");
     family.known(&[("kind", "minor")], read("/minorFaults"));
