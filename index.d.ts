@@ -376,6 +376,8 @@ export type ErrorCode =
   | 'LEAKPROBE_ERR_DIRECTORY'
   /** An incident needs a directory, and this probe keeps nothing on disk. */
   | 'LEAKPROBE_ERR_NO_DIRECTORY'
+  /** A fault of leakprobe's own; the message says where. The application is not harmed. */
+  | 'LEAKPROBE_ERR_INTERNAL'
   /** The background thread cannot be started. */
   | 'LEAKPROBE_ERR_THREAD'
   /** No such incident waits for a heap snapshot. */

@@ -73,6 +73,11 @@ export interface Stats {
   sites: Site[]
   /** Open handles by Node's name of their type, as of the last reading; at most once a second. Not over HTTP. */
   handles: Record<string, number>
+  /**
+   * Worker threads: how many run, how many were started since the probe's start, and of how many the memory is known (Node.js 22.16 and
+   * later), with their heaps and external memory, bytes, read once a second.
+   */
+  workers: { running: number, started: number, read: number, heapUsed: number, heapTotal: number, external: number }
   /** Floors asked of shadows: whether, why, how many so far, and when the next one is due, ms. */
   investigation: { state: 'off' | 'watch' | 'investigate' | 'known', because: string, floors: number, nextInMs?: number }
   /**

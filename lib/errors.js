@@ -38,6 +38,7 @@ const TABLE = {
     message: ({ argument, expected, received }) => `argument ${argument}: expected ${expected}, received ${received}`
   },
   // The addon's own, with its own messages.
+  LEAKPROBE_ERR_INTERNAL: { Base: Error },
   LEAKPROBE_ERR_DIRECTORY: { Base: Error },
   LEAKPROBE_ERR_NO_DIRECTORY: { Base: Error },
   LEAKPROBE_ERR_THREAD: { Base: Error },

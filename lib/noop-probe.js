@@ -32,6 +32,7 @@ class NoopProbe extends EventEmitter {
       memoryMap: null,
       sites: [],
       handles: {},
+      workers: { running: 0, started: 0, read: 0, heapUsed: 0, heapTotal: 0, external: 0 },
       investigation: { state: 'off', because: this.#why.message, floors: 0 },
       triggers: [],
       cost: noCost()

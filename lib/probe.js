@@ -22,6 +22,7 @@ const { Captures } = require('./captures')
 const { createGuard } = require('./guard')
 const { arrayBufferBytes, Readings } = require('./readings')
 const { Running } = require('./running')
+const { Workers } = require('./workers')
 const { WatchedRequests } = require('./watched')
 const { Witnesses } = require('./witnesses')
 const { createRoutes } = require('./routes')
@@ -46,6 +47,7 @@ class Probe extends EventEmitter {
   #readings
   #watched
   #witnesses
+  #workers
   /** Routes of tracked jobs that run, by handle. */
   #jobs = new Map()
   #onStop
@@ -76,7 +78,7 @@ class Probe extends EventEmitter {
   /** Counters, routes, readings of the process, the probe's own cost. */
   stats () {
     const stats = JSON.parse(this.#call((native) => native.stats()))
-    return { ...stats, handles: this.#readings.handlesByType }
+    return { ...stats, handles: this.#readings.handlesByType, workers: this.#workers.stats() }
   }
 
   /** What leaks, by route. */
@@ -169,6 +171,8 @@ class Probe extends EventEmitter {
     this.#undo.push(() => witnesses.stop())
     const readings = this.#readings = new Readings()
     const heapSpaces = new HeapSpaces((numbers) => native.heapSpaces(numbers))
+    const workers = this.#workers = new Workers({ guard, setCapability: state('workers') })
+    this.#undo.push(() => workers.stop())
 
     const listeners = without('listener-hooks') ? undefined : watchListeners({
       full: (most) => native.setCapability('listeners', 'native', `looking at shared emitters; a lower bound, because more than ${most} are shared`),
@@ -181,7 +185,7 @@ class Probe extends EventEmitter {
     const timers = watchTimers({ state: state('timers'), hooks: !without('timer-hooks'), sites: witnesses.timerSites })
     this.#undo.push(() => timers.stop())
     const running = options.triggers.length === 0 ? undefined : new Running({ native, requests, routes, jobs: this.#jobs })
-    this.#undo.push(startTick({ hot, writeHeap, tickMs: options.tickMs, listeners, timers, readings, heapSpaces, witnesses, running, guard }))
+    this.#undo.push(startTick({ hot, writeHeap, tickMs: options.tickMs, listeners, timers, readings, heapSpaces, workers, witnesses, running, guard }))
 
     // Whether shadows can be asked is known to the addon only, and later: so the way is looked up at each turn.
     if (options.floors === 'forced' || (options.preset === 'test' && options.floors !== 'natural')) {

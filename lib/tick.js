@@ -13,19 +13,22 @@ const { setInterval, clearInterval } = timers
 
 /**
  * Beats until the returned function is called. `listeners` and `timers` have `count()`, or are undefined; `readings` is
- * lib/readings.js's, `heapSpaces` lib/heap-spaces.js's,
+ * lib/readings.js's, `heapSpaces` lib/heap-spaces.js's, `workers` lib/workers.js's,
  * `witnesses` lib/witnesses.js's, `running` lib/running.js's or undefined, `guard` lib/guard.js's.
  */
-function startTick ({ hot, writeHeap, tickMs, listeners, timers, readings, heapSpaces, witnesses, running, guard }) {
+function startTick ({ hot, writeHeap, tickMs, listeners, timers, readings, heapSpaces, workers, witnesses, running, guard }) {
   function beat () {
     if (writeHeap !== undefined) writeHeap()
+    workers.tick()
     const arrayBuffers = readings.arrayBuffers()
     hot.tick(
       listeners === undefined ? NOT_COUNTED : listeners.count(),
       timers === undefined ? NOT_COUNTED : timers.count(),
       arrayBuffers,
       readings.handles(),
-      readings.globalKeys()
+      readings.globalKeys(),
+      workers.bytes,
+      workers.unread
     )
     heapSpaces.look(arrayBuffers)
     witnesses.tick()

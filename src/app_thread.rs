@@ -8,7 +8,7 @@ use leakprobe_core::event::{
 };
 use leakprobe_core::in_flight::{self, InFlightTable, Reading};
 use leakprobe_core::observation::{ForcedFloor, SiteInfo, Watched};
-use leakprobe_recorder::EventSender;
+use leakprobe_recorder::{EventSender, faults};
 use leakprobe_shadow::{EventLoop, GcObserver, HeapReader, HeapReading, monotonic};
 use napi::bindgen_prelude::Float64Array;
 use std::cell::{Cell, RefCell};
@@ -30,6 +30,8 @@ pub(crate) struct Counts {
     pub(crate) array_buffers: f64,
     pub(crate) handles: i32,
     pub(crate) global_keys: i32,
+    pub(crate) worker_bytes: f64,
+    pub(crate) unread_workers: u32,
 }
 
 /// Records that are sent at once.
@@ -142,6 +144,8 @@ impl AppThread {
             array_buffers: read(counts.array_buffers),
             handles: u32::try_from(counts.handles).ok(),
             global_keys: u32::try_from(counts.global_keys).ok(),
+            worker_bytes: bytes(counts.worker_bytes),
+            unread_workers: counts.unread_workers,
             in_flight: table.in_flight(),
             oldest_ns: table.oldest_ns(at),
             busy_ns: self.event_loop.map(|event_loop| at.0.saturating_sub(event_loop.idle_ns())),
@@ -262,6 +266,7 @@ impl GcWatch {
 
 impl GcObserver for GcWatch {
     fn before(&self, _kind: i32) {
+        faults::point("gc");
         self.used_before.set(self.app_thread.heap().used);
         self.began.set(monotonic());
     }

@@ -10,7 +10,7 @@
 use crate::app_thread::{AppThread, Counts};
 use crate::probe::Running;
 use leakprobe_heap_walk::Question;
-use leakprobe_recorder::FreezeJob;
+use leakprobe_recorder::{FreezeJob, faults};
 use leakprobe_shadow::{Frozen, HeapSampler, Interrupter, Isolate, OUTPUT, end};
 use napi::bindgen_prelude::{Function, FunctionRef, Object, ToNapiValue};
 use napi::{Env, JsValue, sys};
@@ -170,9 +170,16 @@ pub(crate) fn freeze(running: &Running, id: &str, job: &mut FreezeJob, main: &Sh
     match unsafe { leakprobe_shadow::freeze(&mut job.preparation, job.output, job.limits) } {
         Ok(Frozen::Child) => {
             IN_SHADOW.store(true, Ordering::Relaxed);
-            // Collections in the shadow are nobody's business, and nobody would read of them.
-            running.app_thread.stop();
-            end(if main.answer(std::mem::take(&mut job.questions)) { 0 } else { 3 })
+            let questions = std::mem::take(&mut job.questions);
+            let answer = || {
+                faults::point("shadow");
+                // Collections in the shadow are nobody's business, and nobody would read of them.
+                running.app_thread.stop();
+                main.answer(questions)
+            };
+            // Whatever happens, a shadow ends here: it must not go on as a second app.
+            let answered = catch_unwind(AssertUnwindSafe(answer));
+            end(if matches!(answered, Ok(true)) { 0 } else { 3 })
         }
         Ok(Frozen::Parent { pid, pause }) => running.recorder.frozen(id, Ok((pid, pause))),
         Err(refusal) => {
@@ -204,13 +211,17 @@ unsafe extern "C" fn finish(env: sys::napi_env, info: sys::napi_callback_info) -
 }
 
 unsafe extern "C" fn tick(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    call::<5, _>(env, info, |app_thread, [listeners, timers, array_buffers, handles, global_keys]| {
+    call::<7, _>(env, info, |app_thread, arguments| {
+        let [listeners, timers, array_buffers, handles, global_keys, worker_bytes, unread_workers] =
+            arguments;
         app_thread.tick(&Counts {
             listeners: int32(env, listeners),
             timers: int32(env, timers),
             array_buffers: double(env, array_buffers),
             handles: int32(env, handles),
             global_keys: int32(env, global_keys),
+            worker_bytes: double(env, worker_bytes),
+            unread_workers: uint32(env, unread_workers),
         });
     });
     ptr::null_mut()
@@ -249,7 +260,11 @@ fn call<const N: usize, R: Default>(
     }
     // SAFETY: `data` is the strong count that the function being called holds until its finalizer runs.
     let app_thread = unsafe { data.as_ref() };
-    catch_unwind(AssertUnwindSafe(|| then(app_thread, arguments))).ok()
+    let call = || {
+        faults::point("hot");
+        then(app_thread, arguments)
+    };
+    catch_unwind(AssertUnwindSafe(call)).ok()
 }
 
 /// The number, -1 where it is none.

@@ -9,9 +9,12 @@
 #![expect(unreachable_pub, reason = "napi-derive wants `pub` on what it exports from a private module")]
 
 mod app_thread;
+mod caught;
 mod cli;
 mod error;
 mod events;
+#[cfg(feature = "faults")]
+mod faults;
 mod ffi;
 mod heap_snapshot;
 mod memory;

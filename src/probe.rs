@@ -1,13 +1,14 @@
 //! The class that JavaScript's `lib/probe.js` drives: one per started probe.
 
 use crate::app_thread::{AppThread, GcWatch, HeapSource};
+use crate::caught::caught;
 use crate::error::{coded, from_recorder};
 use crate::events::Events;
 use crate::ffi::{self, HotFunctions, ShadowMain};
 use crate::stuck::{self, NearLimit};
 use crate::witnesses::HeapSamples;
 use leakprobe_core::event::Nanos;
-use leakprobe_recorder::{Recorder, RecorderConfig};
+use leakprobe_recorder::{Recorder, RecorderConfig, panics};
 use leakprobe_server::Server;
 use leakprobe_shadow::{
     GcCallbacks, HeapLimitCallback, HeapReader, HeapReading, Interrupter, Isolate, monotonic, thread_id,
@@ -70,7 +71,17 @@ impl NativeProbe {
         cells: Float64Array,
         on_event: Function<'_, FnArgs<(String, String)>, ()>,
     ) -> napi::Result<Self> {
-        let options: Value = serde_json::from_str(&options)
+        panics::keep_quiet();
+        caught(|| Self::started(env, &options, cells, &on_event))
+    }
+
+    fn started(
+        env: Env,
+        options: &str,
+        cells: Float64Array,
+        on_event: &Function<'_, FnArgs<(String, String)>, ()>,
+    ) -> napi::Result<Self> {
+        let options: Value = serde_json::from_str(options)
             .map_err(|error| coded("LEAKPROBE_ERR_OPTION", &format!("options: {error}")))?;
         let mut config: RecorderConfig = serde_json::from_value(options.clone())
             .map_err(|error| coded("LEAKPROBE_ERR_OPTION", &format!("options: {error}")))?;
@@ -88,7 +99,7 @@ impl NativeProbe {
             .filter(|_| !without("interrupt"))
             .and_then(|isolate| ffi::interrupter(isolate, token))
             .map(Arc::new);
-        let events = Events::new(&on_event, interrupter.clone())?;
+        let events = Events::new(on_event, interrupter.clone())?;
         let recorder =
             Recorder::start(config, || Nanos(monotonic()), Box::new(events)).map_err(from_recorder)?;
         let recorder = Arc::new(recorder);
@@ -193,7 +204,7 @@ impl NativeProbe {
     /// Whether JavaScript has to collect for floors.
     #[napi(getter)]
     pub fn forces_floors(&self) -> bool {
-        self.running.borrow().as_ref().is_some_and(|running| running.recorder.forces_floors())
+        self.with(|running| Ok(running.recorder.forces_floors())).unwrap_or(false)
     }
 
     /// The functions of the hot path: `{ begin, finish, tick, gc }`.
@@ -336,16 +347,20 @@ impl NativeProbe {
     /// without it does the same when it frees this object.
     #[napi]
     pub fn stop(&self) {
-        let running = self.running.borrow_mut().take();
-        drop(running);
+        // What did not come to an end is given up: nobody could do more about it.
+        let _ = caught(|| {
+            let running = self.running.borrow_mut().take();
+            drop(running);
+            Ok(())
+        });
         *self.main.borrow_mut() = None;
     }
 
     pub(crate) fn with<R>(&self, call: impl FnOnce(&Running) -> napi::Result<R>) -> napi::Result<R> {
-        match self.running.borrow().as_ref() {
+        caught(|| match self.running.borrow().as_ref() {
             Some(running) => call(running),
             None => Err(from_recorder(leakprobe_recorder::Error::Stopped)),
-        }
+        })
     }
 }
 

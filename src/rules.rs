@@ -1,5 +1,6 @@
 //! The boundary's part of triggers: their rules, and what still runs.
 
+use crate::caught::caught;
 use crate::probe::NativeProbe;
 use leakprobe_core::event::RouteId;
 use leakprobe_core::trigger::{Preset, read};
@@ -13,9 +14,13 @@ const MOST: usize = 256;
 /// Checks and completes triggers, given as JSON; `test` takes the defaults of the preset `test`. JSON with `triggers`, or with
 /// `problems`: each its `path`, what was `expected` there, and what was `received`.
 #[napi]
-pub fn complete_triggers(triggers: String, test: bool) -> String {
+pub fn complete_triggers(triggers: String, test: bool) -> napi::Result<String> {
+    caught(|| Ok(completed(&triggers, test)))
+}
+
+fn completed(triggers: &str, test: bool) -> String {
     let preset = if test { Preset::Test } else { Preset::Production };
-    let value = serde_json::from_str(&triggers).unwrap_or_default();
+    let value = serde_json::from_str(triggers).unwrap_or_default();
     let told = match read(&value, preset) {
         Ok(triggers) => json!({ "triggers": triggers }),
         Err(problems) => {

@@ -5,7 +5,7 @@
 
 use crate::ffi::{self, ShadowMain};
 use crate::probe::Running;
-use leakprobe_recorder::HeapLimit;
+use leakprobe_recorder::{HeapLimit, faults};
 use leakprobe_shadow::{HeapLimitObserver, Interrupter};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -61,6 +61,7 @@ pub(crate) fn leave(token: usize) {
 
 /// Runs in the midst of JavaScript: freezes for the incident that waits for it, if one does.
 pub(crate) fn freeze_if_awaited(token: usize) {
+    faults::point("interrupt");
     let found = PROBES.try_with(|probes| {
         let probes = probes.try_borrow().ok()?;
         let stuck = probes.get(&token)?;
@@ -93,6 +94,7 @@ impl NearLimit {
 
 impl HeapLimitObserver for NearLimit {
     fn reached(&self, limit: usize, initial: usize) -> usize {
+        faults::point("heap-limit");
         if ffi::in_shadow() {
             return limit.saturating_mul(2);
         }

@@ -126,6 +126,10 @@ pub struct TickReading {
     pub handles: Option<u32>,
     /// Own keys of `globalThis`; `None` when not counted.
     pub global_keys: Option<u32>,
+    /// Heaps and external memory of worker threads, as far as they are known, bytes.
+    pub worker_bytes: u64,
+    /// Worker threads whose memory is not known.
+    pub unread_workers: u32,
     /// Requests in flight.
     pub in_flight: u32,
     /// Age of the oldest request in flight, 0 without any.

@@ -171,15 +171,18 @@ impl Monitor {
         self.attribution.site(id, info)
     }
 
-    /// The process from outside, each second. Returns its private resident memory that neither V8's heap nor external
-    /// memory takes, as of the last tick, bytes.
+    /// The process from outside, each second. Returns its private resident memory that neither V8's heaps nor external
+    /// memory take, as of the last tick, bytes; `None` too while worker threads run whose memory is not known.
     pub fn system(&mut self, reading: &SystemReading) -> Option<u64> {
         self.process.read(reading);
         self.system = Some(*reading);
         if let Some(series) = &mut self.series {
             series.read(reading);
         }
-        let known = self.tick.map(|tick| tick.heap_total.saturating_add(tick.external));
+        let known = self
+            .tick
+            .filter(|tick| tick.unread_workers == 0)
+            .map(|tick| tick.heap_total.saturating_add(tick.external).saturating_add(tick.worker_bytes));
         let private_native =
             reading.rss_anon.zip(known).map(|(private, known)| private.saturating_sub(known));
         let descriptors = reading.descriptors.map(|count| u32::try_from(count).unwrap_or(u32::MAX));

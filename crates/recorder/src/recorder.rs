@@ -13,7 +13,7 @@ use crate::queue::EventSender;
 use crate::reader::{Reader, request_capture};
 use crate::registration::Registration;
 use crate::state::Shared;
-use crate::threads::join;
+use crate::threads::{join, spawn};
 use crate::walks::Walks;
 use crate::worker::{Command, HeapLimit, Worker, incident_id};
 use crate::{preflight, retention};
@@ -122,10 +122,7 @@ impl Recorder {
         }
         let (commands, receiver) = bounded(COMMANDS);
         let worker = Worker::new(Arc::clone(&shared), Arc::new(Mutex::new(observer)), receiver);
-        let thread = thread::Builder::new()
-            .name("leakprobe".to_owned())
-            .spawn(|| worker.run())
-            .map_err(Error::Thread)?;
+        let thread = spawn("leakprobe", || worker.run())?;
         Ok(Self {
             shared,
             commands,

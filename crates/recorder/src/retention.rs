@@ -11,13 +11,17 @@ use std::path::{Path, PathBuf};
 pub(crate) fn prepare(home: &Path) -> Result<(), Error> {
     let failed = |source| Error::Directory { path: home.to_path_buf(), source };
     files::make_directory(home).map_err(failed)?;
-    let probe = home.join(".writable");
-    files::write(&probe, b"").map_err(failed)?;
+    // Under a name of this process: those of a cluster start at the same moment.
+    let (_, probe) = files::create_temporary(&home.join("writable")).map_err(failed)?;
     fs::remove_file(&probe).map_err(failed)?;
     let alive = |pid: u32| pid == std::process::id() || Path::new(&format!("/proc/{pid}")).exists();
     sweep(home, alive);
     for folder in ["incidents", registration::FOLDER, registration::MAPS] {
         sweep(&home.join(folder), alive);
+    }
+    // An incident whose process was killed may hold the half of a heap snapshot.
+    for entry in fs::read_dir(home.join("incidents")).into_iter().flatten().flatten() {
+        sweep(&entry.path(), alive);
     }
     Ok(())
 }
@@ -93,6 +97,24 @@ mod tests {
             .collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn a_directory_that_is_prepared_is_left_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        // That of another process, at the same moment.
+        fs::write(directory.path().join(".tmp-1-writable"), b"").unwrap();
+        let incident = directory.path().join("incidents/20260100T000000.000Z-x-0");
+        fs::create_dir_all(&incident).unwrap();
+        for name in [".tmp-4294967295-heap.heapsnapshot.gz", ".tmp-1-heap.heapsnapshot.gz", "incident.json"] {
+            fs::write(incident.join(name), b"").unwrap();
+        }
+        prepare(directory.path()).unwrap();
+        let alive = usize::from(Path::new("/proc/1").exists());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1 + alive);
+        assert_eq!(fs::read_dir(&incident).unwrap().count(), 1 + alive, "but for what a dead process left");
+        fs::write(directory.path().join("file"), b"").unwrap();
+        assert!(matches!(prepare(&directory.path().join("file")), Err(Error::Directory { .. })));
     }
 
     #[test]

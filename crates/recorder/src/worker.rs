@@ -12,9 +12,11 @@ mod walk;
 
 use crate::Observer;
 use crate::analysis::Analyses;
+use crate::faults;
 use crate::files;
 use crate::malloc_reading::MallocReader;
 use crate::memory_reading::MemoryReader;
+use crate::panics;
 use crate::preflight::Learned;
 use crate::process_reading::{self, Cgroup, Scheduled};
 use crate::snapshot::Written;
@@ -145,15 +147,21 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => None,
             };
             if catch_unwind(AssertUnwindSafe(|| self.step(command))).is_err() {
-                self.shared.fault("a step of the background thread panicked");
+                self.panicked("a step of the background thread panicked");
             }
         }
         if catch_unwind(AssertUnwindSafe(|| self.finish())).is_err() {
-            self.shared.fault("the last step of the background thread panicked");
+            self.panicked("the last step of the background thread panicked");
         }
     }
 
+    fn panicked(&self, doing: &'static str) {
+        self.shared.fault(doing);
+        self.shared.set_capability("recorder", "fallback", &format!("{doing}: {}", panics::last()));
+    }
+
     fn step(&mut self, command: Option<Command>) {
+        faults::point("recorder");
         let now = (self.shared.now)();
         let late = now.since(self.last_step) > LATE_NS;
         self.last_step = now;

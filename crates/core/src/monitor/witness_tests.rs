@@ -289,13 +289,17 @@ fn private_native_memory_leaves_out_what_v8_has() {
     };
     assert_eq!(monitor.system(&reading(900)), None, "nothing is known of the heap");
 
-    monitor.observe(&Event::Tick(Box::new(TickReading {
+    let tick = TickReading {
         at: Nanos::from_ms(9_000),
-        heap_total: 500,
+        heap_total: 400,
         external: 100,
+        worker_bytes: 100,
         ..TickReading::default()
-    })));
+    };
+    monitor.observe(&Event::Tick(Box::new(TickReading { unread_workers: 1, ..tick })));
+    assert_eq!(monitor.system(&reading(900)), None, "a worker's heap may be any part of it");
 
+    monitor.observe(&Event::Tick(Box::new(tick)));
     assert_eq!((monitor.system(&reading(900)), monitor.system(&reading(400))), (Some(300), Some(0)));
     assert_eq!(monitor.attribution.last(Resource::Descriptors), Some(7.0));
 }

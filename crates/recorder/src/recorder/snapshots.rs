@@ -4,11 +4,12 @@ use super::Recorder;
 use crate::answers::Answers;
 use crate::error::Error;
 use crate::incident::{self, Way};
-use crate::snapshot;
+use crate::threads::spawn;
 use crate::worker::Command;
+use crate::{faults, panics, snapshot};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::thread;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl Recorder {
     /// Makes the pipe for an incident's heap snapshot; returns the end that V8 writes to.
@@ -27,19 +28,23 @@ impl Recorder {
         let path = waiting.questions.heap_snapshot.then(|| waiting.path.join(incident::SNAPSHOT));
         let (id, commands) = (incident_id.to_owned(), self.commands.clone());
         let redacted = self.shared.config.redact_heap_snapshots;
-        let thread = thread::Builder::new()
-            .name("leakprobe-snap".to_owned())
-            .spawn(move || {
-                let answers = if way == Way::Shadow { Answers::default() } else { Answers::none() };
-                let written = match path {
+        let thread = spawn("leakprobe-snap", move || {
+            let answers = if way == Way::Shadow { Answers::default() } else { Answers::none() };
+            let drain = || {
+                faults::point("snapshot");
+                match path {
                     Some(path) => snapshot::drain(&mut reader, &path, answers, redacted),
                     None => snapshot::answers(&mut reader),
-                };
-                let written = written.map(Box::new).map_err(|error| error.to_string());
-                // The recorder has gone: then there is nobody to tell.
-                let _ = commands.send(Command::SnapshotEnded { id, written });
-            })
-            .map_err(Error::Thread)?;
+                }
+            };
+            // The incident waits for an end, and gets one.
+            let written = match catch_unwind(AssertUnwindSafe(drain)) {
+                Ok(written) => written.map(Box::new).map_err(|error| error.to_string()),
+                Err(_) => Err(format!("the thread that reads it panicked: {}", panics::last())),
+            };
+            // The recorder has gone: then there is nobody to tell.
+            let _ = commands.send(Command::SnapshotEnded { id, written });
+        })?;
         let mut snapshots = self.snapshots.lock();
         snapshots.retain(|thread| !thread.is_finished());
         snapshots.push(thread);
