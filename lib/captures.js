@@ -2,11 +2,12 @@
 
 // Incidents that somebody waits for, and the heap snapshot that only the app thread can take.
 
-const { existsSync, writeSync } = require('node:fs')
+const { existsSync } = require('node:fs')
 const timers = require('node:timers')
 const v8 = require('node:v8')
 const { performance } = require('node:perf_hooks')
 const { codedError, describe } = require('./errors')
+const { mayWrite, streamHeapSnapshot } = require('./heap-snapshot-file')
 const { makeShadowMain } = require('./shadow-main')
 
 /** An incident that is not complete after this long never will be: its event was dropped or its disk hangs, ms. */
@@ -78,15 +79,11 @@ class Captures {
   }
 }
 
-// V8 writes to a path. Where no path leads to a descriptor (a container without /proc), the whole snapshot is kept in memory
-// for a moment, twice its heap: the generator needs more than that before.
+// V8 writes to a path, where one leads to the descriptor: not in a container without /proc.
 function writeHeapSnapshot (fd) {
-  const path = [`/proc/self/fd/${fd}`, `/dev/fd/${fd}`].find(existsSync)
-  if (path !== undefined) return v8.writeHeapSnapshot(path)
-  const stream = v8.getHeapSnapshot()
-  for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) {
-    for (let left = chunk; left.length > 0;) left = left.subarray(writeSync(fd, left))
-  }
+  const path = [`/proc/self/fd/${fd}`, `/dev/fd/${fd}`].find((one) => mayWrite(one) && existsSync(one))
+  if (path !== undefined) v8.writeHeapSnapshot(path)
+  else streamHeapSnapshot(fd)
 }
 
 function failure (reason) {

@@ -48,11 +48,7 @@ function explain (error) {
   const about = { reason: broken ?? first, remedy: REINSTALL }
   if (disabled !== undefined) {
     about.reason = disabled
-    about.remedy = process.permission === undefined
-      ? 'Start Node.js without --no-addons'
-      : process.allowedNodeEnvironmentFlags.has('--allow-addons')
-        ? 'Start Node.js with --allow-addons as well'
-        : 'The permission model of this Node.js lets no addon load; that of Node.js 22 and later does, with --allow-addons'
+    about.remedy = process.permission === undefined ? 'Start Node.js without --no-addons' : 'Start Node.js with --allow-addons as well'
   } else if (broken === undefined && packageName !== undefined) {
     about.reason = `the package ${packageName} is not installed`
   }

@@ -7,10 +7,12 @@
 const { writeSync } = require('node:fs')
 const { getHeapStatistics, getHeapSpaceStatistics, writeHeapSnapshot } = require('node:v8')
 const { collector } = require('./floors')
+const { mayWrite, streamHeapSnapshot } = require('./heap-snapshot-file')
 const { memoryUsage } = process
 const { parse, stringify } = JSON
 const { from } = Buffer
 const { captureStackTrace } = Error
+const { set } = Reflect
 const OriginalError = Error
 
 const OUTPUT = 3
@@ -35,7 +37,9 @@ function makeShadowMain (watched, native) {
 function heapSnapshot ({ floor, generator, count }, walked, native) {
   const canWalk = walked !== undefined && generator !== 'v8'
   const needed = canWalk && generator === 'walk' ? undefined : wanting(count, walked, native)
-  if (canWalk && (generator === 'walk' || needed !== undefined)) {
+  const file = `/proc/self/fd/${OUTPUT}`
+  const inFile = mayWrite(file)
+  if (canWalk && (generator === 'walk' || needed !== undefined || !inFile)) {
     answer({ generator: 'walk' })
     answer({ heapSnapshot: 'begins' })
     native.writeHeapSnapshotInShadow({}, floor === true)
@@ -43,7 +47,8 @@ function heapSnapshot ({ floor, generator, count }, walked, native) {
     answer({ noRoom: needed })
   } else {
     answer({ heapSnapshot: 'begins' })
-    writeHeapSnapshot(`/proc/self/fd/${OUTPUT}`)
+    if (inFile) writeHeapSnapshot(file)
+    else streamHeapSnapshot(OUTPUT)
   }
 }
 
@@ -116,8 +121,9 @@ function floor (watched) {
 
 // What the app thread was doing. An application may have hooked how stacks are made: not in here.
 function stack (below) {
-  OriginalError.prepareStackTrace = undefined
-  OriginalError.stackTraceLimit = 200
+  // With --frozen-intrinsics nobody has, and these are refused.
+  set(OriginalError, 'prepareStackTrace', undefined)
+  set(OriginalError, 'stackTraceLimit', 200)
   const holder = {}
   captureStackTrace.call(OriginalError, holder, below)
   return `${holder.stack}`
