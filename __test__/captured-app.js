@@ -18,7 +18,7 @@ function start (t, args, command = process.execPath, before = [], options = {}) 
   const program = command === process.execPath ? [...before, CAPTURES, ...args] : [...before, ...args]
   const child = fork(program[0], program.slice(1), { execPath: command, execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'], ...options })
   endAfter(t, child)
-  const shadows = () => childrenOf(child.pid).filter((pid) => nameOf(pid).startsWith('leakprobe-shado'))
+  const shadows = () => shadowsOf(child.pid)
   return {
     child,
     ready: once(child, 'message'),
@@ -37,6 +37,11 @@ function start (t, args, command = process.execPath, before = [], options = {}) 
       return found
     }
   }
+}
+
+/** Process ids of the shadows that a process has. */
+function shadowsOf (pid) {
+  return childrenOf(pid).filter((child) => nameOf(child).startsWith('leakprobe-shado'))
 }
 
 function childrenOf (pid) {
@@ -63,4 +68,4 @@ function isRunning (pid) {
   }
 }
 
-module.exports = { CAPTURES, canMount, isRoot, isRunning, skip, start }
+module.exports = { CAPTURES, canMount, isRoot, isRunning, shadowsOf, skip, start }

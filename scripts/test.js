@@ -16,7 +16,7 @@ const TEST_TIMEOUT_MS = 300_000
 const USAGE = `npm test -- [options]
   --only rust|js   one of the two
   --node 20,22     of the supported major versions
-  --file TOPIC     only __test__/TOPIC.test.js
+  --file A,B       only __test__/A.test.js and __test__/B.test.js
 `
 
 async function main () {
@@ -44,8 +44,9 @@ function rustTests () {
 
 function nodeTests (major, binary, file) {
   const names = fs.readdirSync(TESTS).filter((name) => name.endsWith('.test.js')).sort()
-  const chosen = file === undefined ? names : names.filter((name) => name === `${file}.test.js`)
-  if (chosen.length === 0) refuse(`--file: there is no __test__/${file}.test.js`)
+  const chosen = file === undefined ? names : file.split(',').map((topic) => `${topic}.test.js`)
+  const absent = chosen.find((name) => !names.includes(name))
+  if (absent !== undefined) refuse(`--file: there is no __test__/${absent}`)
   return runSuite({
     name: `Node ${major}`,
     command: binary,
