@@ -4,6 +4,8 @@ const assert = require('node:assert/strict')
 const { test } = require('node:test')
 const leaks = require('../benchmark/leaks/result.js')
 const { median, summarise, table } = require('../benchmark/request/result.js')
+const { undocumented } = require('../scripts/ready/options.js')
+const { errorsIn } = require('../scripts/valgrind/errors.js')
 const { cargoFailures, countCargo, countNode, nodeFailures, runSuite } = require('../scripts/test/suite.js')
 
 test('cargo summaries are added up over all test binaries', () => {
@@ -80,4 +82,24 @@ test('a leak score counts only what a case asks, and takes what never leaks as q
   assert.match(leaks.table(results), /\| cache +\| 1 +\| leaky +\| ✓ +\| ✓ +\| ✗ +\| +\| +\| 9 +\| collection GET \/a: 1230 bytes +\| amount 1235 for 300 \|/)
   assert.match(leaks.totals(score), /^route 1 of 2 \(50 %\), kind 1 of 2 \(50 %\), amount 0 of 1 \(0 %\), slowdown 1 of 1 \(100 %\), quiet 1 of 2 \(50 %\), median 9 s to the verdict$/)
   assert.equal(leaks.summarise([]).route, null)
+})
+
+test('an option without its row, with another default, or a row without an option is told', () => {
+  const page = '| `windowMs` | 10 000 (1 000) | length |\n| `gone` | none | |\n| `LEAKPROBE_ERR_X` | no option |\n'
+  const types = 'export interface Options {\n  /** Length, ms. Default 10 000 (`test`: 2 000). */\n  windowMs?: number\n}\n'
+
+  assert.deepEqual(undocumented({ windowMs: { default: 10_000, test: 1000 }, added: { default: true } }, page, types), [
+    'index.d.ts, windowMs: the default 1000 is not told',
+    'docs/options.md has no row for added',
+    'index.d.ts has no option added',
+    'docs/options.md has a row for gone, which is no option'
+  ])
+})
+
+test('of valgrind\'s errors those with a frame in the addon are ours', () => {
+  const error = (object, kind) => `<error><kind>${kind}</kind><what>Invalid read of size 8</what><stack><frame><obj>${object}</obj><fn>f</fn></frame></stack></error>`
+  const { all, ours } = errorsIn(error('/usr/bin/node', 'InvalidRead') + error('/app/leakprobe.linux-x64-gnu.node', 'InvalidWrite'))
+
+  assert.equal(all, 2)
+  assert.deepEqual(ours, ['InvalidWrite: Invalid read of size 8\n    f (/app/leakprobe.linux-x64-gnu.node:?)'])
 })

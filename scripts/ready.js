@@ -19,6 +19,7 @@ const CHECKS = [
   require('./ready/lock-files.js'),
   require('./ready/file-lengths.js'),
   require('./ready/documents.js'),
+  require('./ready/options.js'),
   require('./ready/machine-paths.js'),
   require('./ready/vendored.js'),
   require('./ready/layers-js.js'),
