@@ -26,7 +26,7 @@ const MIX_MS = 700
 const LEAKY = 'GET /mails'
 /** A busy server, and a route that has no series yet, are no faults; the browser tells each. */
 const BUSY = /Failed to load resource: .* status of (404|429|503)/
-const PATIENCE = { timeout: 120_000 }
+const PATIENCE = { timeout: 180_000 }
 
 const otherNode = nodesArePinned && Number(process.versions.node.split('.')[0]) !== MAJOR
 const skip = otherNode ? `runs on Node.js ${MAJOR}` : findChromium() === undefined && process.env.LEAKPROBE_BROWSER !== 'required' ? 'there is no Chromium on this machine' : false
@@ -35,7 +35,7 @@ let browser
 before(async () => { if (!skip) browser = await openBrowser() })
 after(() => browser?.close())
 
-test('from the verdict to the leaky route, its retaining path, an incident, a download and a page without a server', { skip, timeout: 290_000 }, async (t) => {
+test('from the verdict to the leaky route, its retaining path, an incident, a download and a page without a server', { skip, timeout: 480_000 }, async (t) => {
   const { app, directory } = await serve(t)
   const load = underLoad(t, app.port)
   const { page, requests, complaints } = await open(t, `${app.dashboard}/`)
