@@ -63,25 +63,31 @@ async function ask (child, message) {
   return answer
 }
 
-/** Throughput with a scrape each second, and without. */
-async function scrape ({ served, load }, rounds, ms) {
-  const ratios = []
-  const [plain, scraped] = [[], []]
+/**
+ * Throughput with a scrape each second, and without; and what a request takes of the app thread's CPU, which other processes of the
+ * machine disturb less.
+ */
+async function scrape ({ pid, served, load }, rounds, ms) {
+  const found = { true: [], false: [] }
+  const server = thread(pid, 'leakprobe-http')
+  let [scrapes, scraping] = [0, 0]
   for (let round = 0; round < rounds; round++) {
-    const order = round % 2 === 0 ? [false, true] : [true, false]
-    const found = {}
-    for (const on of order) {
-      const stop = on ? everySecond(() => get(served, '/metrics')) : () => {}
-      found[on] = (await ask(load, { ms })).perSecond
+    for (const on of round % 2 === 0 ? [false, true] : [true, false]) {
+      const before = [cpuMs(pid, pid), cpuMs(pid, server)]
+      const stop = on ? everySecond(() => get(served, '/metrics').then(() => scrapes++)) : () => {}
+      const { perSecond, requests } = await ask(load, { ms })
       stop()
+      found[on].push({ perSecond, cpuUs: 1000 * (cpuMs(pid, pid) - before[0]) / requests })
+      if (on) scraping += cpuMs(pid, server) - before[1]
     }
-    plain.push(found[false])
-    scraped.push(found[true])
-    ratios.push(found[true] / found[false])
   }
+  const ratios = (of) => found.true.map((one, index) => one[of] / found.false[index][of])
+  const told = (of, digits) => `${median(found.true.map((one) => one[of])).toFixed(digits)} with, ${median(found.false.map((one) => one[of])).toFixed(digits)} without; ` +
+    `ratio ${median(ratios(of)).toFixed(4)} (${quartiles(ratios(of), 4)})`
   const { body } = await get(served, '/metrics')
-  process.stdout.write(`scrape each second: ${median(scraped).toFixed(0)} requests/s with, ${median(plain).toFixed(0)} without; ` +
-    `ratio ${median(ratios).toFixed(4)} (${quartiles(ratios, 4)}), ${rounds} rounds of ${ms} ms; ${(body.length / 1000).toFixed(0)} kB, 49 routes\n`)
+  process.stdout.write(`scrape each second, ${rounds} rounds of ${ms} ms, ${(body.length / 1000).toFixed(0)} kB, 49 routes:\n` +
+    `  requests/s: ${told('perSecond', 0)}\n  CPU of the app thread per request, µs: ${told('cpuUs', 1)}\n` +
+    `  CPU of the server's thread: ${(scraping / scrapes).toFixed(2)} ms for a scrape\n`)
 }
 
 /** p99 of the app while garbage goes to the probe, to a sink of its own process, and nowhere. */
@@ -91,16 +97,23 @@ async function abuse ({ pid, served, load }, rounds, count) {
   const ports = { probe: served, sink, none: undefined }
   const p99 = { probe: [], sink: [], none: [] }
   const before = memory(pid)
+  const server = thread(pid, 'leakprobe-http')
   let most = before
   let ms = 4000
+  let [cpu, time] = [0, 0]
   for (let round = 0; round < rounds; round++) {
     const order = ['probe', 'sink', 'none'].map((_, index, all) => all[(index + round) % 3])
     for (const variant of order) {
       const port = ports[variant]
+      const began = [performance.now(), cpuMs(pid, server)]
       const sent = port === undefined ? undefined : ask(garbage, { port, count })
       p99[variant].push((await ask(load, { ms, perSecond: 300 })).p99Ms)
       const done = await sent
-      if (variant === 'probe') ms = Math.max(2000, Math.min(20_000, done.ms))
+      if (variant === 'probe') {
+        ms = Math.max(2000, Math.min(20_000, done.ms))
+        time += performance.now() - began[0]
+        cpu += cpuMs(pid, server) - began[1]
+      }
       most = Math.max(most, memory(pid))
     }
   }
@@ -110,6 +123,7 @@ async function abuse ({ pid, served, load }, rounds, count) {
   process.stdout.write(`${rounds * count} requests of garbage and 500 slow connections: p99 of the app ${median(p99.probe).toFixed(2)} ms at the probe, ` +
     `${median(p99.sink).toFixed(2)} ms at a sink, ${median(p99.none).toFixed(2)} ms without; ratio to the sink ${median(against('sink')).toFixed(3)} (${quartiles(against('sink'), 3)}), ` +
     `to none ${median(against('none')).toFixed(3)} (${quartiles(against('none'), 3)}), ${rounds} rounds\n` +
+    `CPU of the server's thread meanwhile: ${(100 * cpu / time).toFixed(1)} % of one\n` +
     `memory of the app: ${mb(before)} before, at most ${mb(most)}, ${mb(memory(pid))} after\n`)
 }
 
@@ -157,6 +171,16 @@ function everySecond (call) {
 
 function memory (pid) {
   return Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024
+}
+
+/** CPU time of a thread so far, ms. */
+function cpuMs (pid, thread) {
+  return Number(fs.readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]) / 1e6
+}
+
+/** The thread of this name. */
+function thread (pid, name) {
+  return fs.readdirSync(`/proc/${pid}/task`).find((id) => fs.readFileSync(`/proc/${pid}/task/${id}/comm`, 'utf8').trim() === name)
 }
 
 function mb (bytes) {

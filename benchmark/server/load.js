@@ -30,7 +30,7 @@ async function closedLoop (ms) {
       requests++
     }
   }))
-  return { perSecond: requests / ((performance.now() - began) / 1000) }
+  return { requests, perSecond: requests / ((performance.now() - began) / 1000) }
 }
 
 async function onSchedule (ms, perSecond) {
