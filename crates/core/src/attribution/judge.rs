@@ -24,6 +24,9 @@ const CLEAR: f64 = 2.0;
 /// from it: that a request of the larger one keeps now more, now less, is not noise of the kind assumed.
 const BESIDE_A_LARGER: f64 = 0.02;
 
+/// So many times what matters is growth that wants an explanation.
+const MUCH: f64 = 8.0;
+
 /// Who asks for little chance waits for this age of the process: until then a store with a time to live of half as much looks like a
 /// leak, and nothing has gone from it that would tell. What reaches the heap limit within the hour is told at once.
 const PATIENCE_NS: u64 = 1_500_000_000_000;
@@ -54,10 +57,15 @@ pub fn judge(
     when: impl Fn(u64) -> String,
 ) -> Findings {
     let mut findings = Findings::default();
+    // Memory has grown much in fewer readings than can be judged.
+    let mut waits = false;
     let mut found: BTreeMap<Vec<RouteId>, Vec<Found>> = BTreeMap::new();
     for resource in Resource::ALL {
         let observations = attribution.observations(resource);
-        let Some(regression) = observations.regression(chance) else { continue };
+        let Some(regression) = observations.regression(chance) else {
+            waits |= resource.is_memory() && observations.growth() > MUCH * resource.least_total();
+            continue;
+        };
         findings.enough |= observations.rows() >= LEAST_ROWS;
         for share in &regression.routes {
             for route in &share.routes {
@@ -76,7 +84,7 @@ pub fn judge(
         let growth = observations.growth();
         findings.growing |= resource != Resource::InFlight && growth > resource.least_total();
         findings.unexplained |= resource != Resource::InFlight
-            && growth > 8.0 * resource.least_total()
+            && growth > MUCH * resource.least_total()
             && explained < 0.3 * growth;
         for share in leaking {
             let mut key = share.routes.clone();
@@ -84,6 +92,7 @@ pub fn judge(
             found.entry(key).or_default().push(Found::by_floors(share, resource));
         }
     }
+    findings.enough &= !waits;
     let details = Details::new(attribution, chance);
     for group in details.groups() {
         found.entry(group).or_default();

@@ -253,6 +253,22 @@ fn few_observations_are_not_enough() {
     assert!(found.leaks.is_empty() && !found.enough && found.kept.is_empty());
 }
 
+/// Counts are read each second: that nothing of theirs grows says nothing of the heap.
+#[test]
+fn enough_counts_are_not_enough_while_the_heap_has_grown_in_few_floors() {
+    let judged = |floor_every, bytes| {
+        let mut service = Service::new(1, 2);
+        service.floor_every = floor_every;
+        (0..12).for_each(|second| {
+            service.second(second, 100.0, 2, |requests| [bytes * requests[0], 0.0, 0.0], 0.0)
+        });
+        service.judge()
+    };
+    assert!(!judged(4, 5_000.0).enough);
+    assert!(judged(4, 0.0).enough);
+    assert!(judged(1, 5_000.0).enough);
+}
+
 #[test]
 fn memory_is_bounded_with_500_routes() {
     let mut service = Service::new(1, 0);
