@@ -259,9 +259,9 @@ fn enough_counts_are_not_enough_while_the_heap_has_grown_in_few_floors() {
     let judged = |floor_every, bytes| {
         let mut service = Service::new(1, 2);
         service.floor_every = floor_every;
-        (0..12).for_each(|second| {
-            service.second(second, 100.0, 2, |requests| [bytes * requests[0], 0.0, 0.0], 0.0)
-        });
+        for second in 0..12 {
+            service.second(second, 100.0, 2, |requests| [bytes * requests[0], 0.0, 0.0], 0.0);
+        }
         service.judge()
     };
     assert!(!judged(4, 5_000.0).enough);
