@@ -164,6 +164,7 @@ mod tests {
             time_to_limit_ms: None,
             culprit: None,
             evidence: Vec::new(),
+            known: None,
         }
     }
 

@@ -11,6 +11,7 @@ pub mod config;
 pub mod counters;
 pub mod estimate;
 pub mod event;
+pub mod history;
 pub mod hypothesis;
 pub mod in_flight;
 pub mod join;

@@ -2,11 +2,13 @@
 //!
 //! **Invariant:** whatever is kept is bounded by the configuration, never by the traffic.
 
+mod remembered;
 mod told;
 
 use crate::attribution::{Attribution, Findings, judge};
 use crate::config::Config;
 use crate::event::{Event, GcKind, GcRecord, Nanos, RequestRecord, RouteId, Running, TickReading};
+use crate::history::{Durations, Tally};
 use crate::hypothesis::{self, SystemReading};
 use crate::memory_map::MemoryMap;
 use crate::number;
@@ -19,6 +21,7 @@ use crate::slowdown::Slowdowns;
 use crate::stats::GcStats;
 use crate::trigger::{Rules, Trip, View};
 use crate::window::RouteWindows;
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 /// The attribution runs this often with long windows, and with short ones (preset `test`).
@@ -69,6 +72,9 @@ pub struct Monitor {
     floor: Option<u64>,
     running: Running,
     series: Option<Series>,
+    tally: Tally,
+    /// Of routes that have not been called yet in this life.
+    earlier_baselines: HashMap<String, Durations>,
 }
 
 impl Monitor {
@@ -94,6 +100,8 @@ impl Monitor {
             floor: None,
             running: Running::default(),
             series: config.series.then(|| Series::new(started_wall_ms)),
+            tally: Tally::default(),
+            earlier_baselines: HashMap::new(),
             config,
             started,
             started_wall_ms,
@@ -102,7 +110,11 @@ impl Monitor {
 
     /// The id of a route's name.
     pub fn intern(&mut self, name: &str) -> RouteId {
-        self.routes.intern(name)
+        let id = self.routes.intern(name);
+        if !self.earlier_baselines.is_empty() {
+            self.take_baseline(id);
+        }
+        id
     }
 
     /// The name of a route; `other` for an id that was never issued.
@@ -147,6 +159,7 @@ impl Monitor {
         self.attribution.collected(gc);
         self.process.collected(gc);
         self.slowdowns.collected(gc);
+        self.tally.collected(gc);
         self.planner.collected(gc.ended.0, gc.heap_after, gc.external_after);
         if let Some(series) = &mut self.series {
             series.collected(gc.pause_ns);
@@ -208,6 +221,7 @@ impl Monitor {
 
     fn finished(&mut self, record: &RequestRecord) {
         self.process.finished();
+        self.tally.finished(record);
         let index = usize::from(record.route.0);
         if self.windows.len() <= index {
             self.windows.resize_with(index + 1, RouteWindows::default);

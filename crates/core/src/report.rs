@@ -103,6 +103,39 @@ pub struct Leak {
     pub culprit: Option<Culprit>,
     /// Independent observations, each with its own estimate.
     pub evidence: Vec<Evidence>,
+    /// What is known of it from earlier lives of the service; absent without a history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<Known>,
+}
+
+/// A leak in the history of the service.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Known {
+    /// When it was first reported, RFC 3339, UTC.
+    pub first_at: String,
+    /// The version, or else the revision, of the application then; absent when neither was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_version: Option<String>,
+    /// That again, when other versions were watched for half an hour or more before, and it was not in them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_since: Option<String>,
+    /// Lives of processes in which it was reported, this one included.
+    pub lives: u32,
+    /// The first and the last incident with it.
+    pub incidents: Vec<KnownIncident>,
+    /// One sentence.
+    pub because: String,
+}
+
+/// An incident in which a leak was reported.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct KnownIncident {
+    /// Its id.
+    pub id: String,
+    /// Where it is, or was; absent when nothing was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
 }
 
 /// The code behind a leak.
@@ -218,7 +251,8 @@ pub struct FreezeParts {
     pub restore: f64,
 }
 
-/// The budget of freezing.
+/// The budget of freezing and of heap snapshots: of all processes of the service, where there is a history, and over their
+/// restarts; else of this process.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Budget {
@@ -226,6 +260,9 @@ pub struct Budget {
     pub freezes_per_hour: Spent,
     /// Pauses of the app thread for them, ms.
     pub pause_ms_per_hour: Spent,
+    /// Heap snapshots that triggers asked for, or a person; its numbers are of a day.
+    #[serde(default)]
+    pub captures_per_day: Spent,
     /// CPU time of all shadows since the start, ms; they run at low priority.
     pub shadow_cpu_ms: f64,
 }
@@ -233,9 +270,9 @@ pub struct Budget {
 /// A part of a budget.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Spent {
-    /// In the last hour.
+    /// In the last hour (or day).
     pub used: f64,
-    /// In any hour.
+    /// In any hour (or day).
     pub limit: f64,
 }
 

@@ -3,8 +3,12 @@
 //!
 //! **Invariant:** a route without requests in a window holds no distribution for it, so memory follows traffic.
 
+mod baseline;
+
 use crate::event::{Outcome, RequestRecord};
+use crate::history::Durations;
 use crate::stats::Distribution;
+use baseline::Baseline;
 use hdrhistogram::Histogram;
 use std::collections::VecDeque;
 
@@ -33,6 +37,14 @@ impl Latencies {
         if let Some(histogram) = &mut self.0 {
             // The only error is a value that does not fit; it is clamped, and `auto` grows the table.
             let _ = histogram.record((ns / 1_000).clamp(1, LONGEST_US));
+        }
+    }
+
+    /// Counts several of one length, µs.
+    pub fn record_n(&mut self, us: u64, count: u32) {
+        if let Some(histogram) = &mut self.0 {
+            // As in `record`: the table grows.
+            let _ = histogram.record_n(us.clamp(1, LONGEST_US), count);
         }
     }
 
@@ -129,16 +141,6 @@ pub struct Keep {
     pub baseline: u32,
 }
 
-/// Fewer requests than this are no baseline.
-const LEAST_BASELINE: u64 = 100;
-
-/// A route's latencies at low age of the process.
-#[derive(Debug)]
-enum Baseline {
-    Learning { latencies: Latencies, windows: u32 },
-    Known(Closed),
-}
-
 #[expect(clippy::cast_precision_loss, reason = "microseconds of at most an hour are exact")]
 fn ms(us: u64) -> f64 {
     us as f64 / 1_000.0
@@ -209,6 +211,15 @@ impl RouteWindows {
         }
     }
 
+    /// Counts requests that were recorded: durations, µs, with how many there were, and how many of all failed.
+    pub fn record_many(&mut self, durations: impl Iterator<Item = (u64, u32)>, failed: u64) {
+        let current = self.current.get_or_insert_default();
+        for (us, count) in durations {
+            current.record_n(us, count);
+        }
+        self.current_failed = self.current_failed.saturating_add(u32::try_from(failed).unwrap_or(u32::MAX));
+    }
+
     /// Window number `index` has ended.
     pub fn close(&mut self, index: u64, keep: Keep) {
         self.last = self.current.take();
@@ -218,7 +229,7 @@ impl RouteWindows {
                 self.recent.push_back(Closed { window: index, failed, latencies: last.close() });
             }
             if keep.baseline > 0 {
-                learn(&mut self.baseline, last, keep.baseline);
+                self.baseline.get_or_insert_default().learn(last, keep.baseline);
             }
         }
         while self.recent.front().is_some_and(|old| index.saturating_sub(old.window) >= keep.windows as u64) {
@@ -228,15 +239,17 @@ impl RouteWindows {
 
     /// A quantile at low age of the process, ms; `None` while that is still being learned.
     pub fn baseline_ms(&self, quantile: f64) -> Option<f64> {
-        let Some(Baseline::Known(baseline)) = &self.baseline else { return None };
-        let total: u64 = baseline.latencies.iter().map(|(_, count)| u64::from(*count)).sum();
-        let rank = quantile * total as f64;
-        let mut seen = 0;
-        let found = baseline.latencies.iter().find(|(_, count)| {
-            seen += u64::from(*count);
-            seen as f64 >= rank
-        });
-        found.map(|(us, _)| ms(u64::from(*us)))
+        self.baseline.as_ref()?.quantile_ms(quantile)
+    }
+
+    /// An earlier life's latencies at low age: they count until this one's are known.
+    pub fn remember_baseline(&mut self, durations: &Durations) {
+        self.baseline.get_or_insert_default().remember(durations);
+    }
+
+    /// This life's latencies at low age, once, as soon as they are known.
+    pub fn new_baseline(&mut self) -> Option<Durations> {
+        self.baseline.as_mut()?.take_new()
     }
 
     /// The closed windows that are kept, newest first.
@@ -270,24 +283,7 @@ impl RouteWindows {
         size_of::<Self>()
             + kept.into_iter().flatten().map(Latencies::bytes).sum::<usize>()
             + self.recent.iter().map(Closed::bytes).sum::<usize>()
-            + match &self.baseline {
-                None => 0,
-                Some(Baseline::Learning { latencies, .. }) => latencies.bytes(),
-                Some(Baseline::Known(known)) => known.bytes(),
-            }
-    }
-}
-
-/// Adds a window to a baseline that is not known yet.
-fn learn(baseline: &mut Option<Baseline>, last: &Latencies, least_windows: u32) {
-    let learning =
-        baseline.get_or_insert_with(|| Baseline::Learning { latencies: Latencies::default(), windows: 0 });
-    let Baseline::Learning { latencies, windows } = learning else { return };
-    latencies.add(last);
-    *windows = windows.saturating_add(1);
-    if *windows >= least_windows && latencies.count() >= LEAST_BASELINE {
-        let known = Closed { latencies: latencies.close(), ..Closed::default() };
-        *baseline = Some(Baseline::Known(known));
+            + self.baseline.as_ref().map_or(0, Baseline::bytes)
     }
 }
 
@@ -365,23 +361,5 @@ mod tests {
         assert!(route.last().is_none());
         route.close(4, keep);
         assert_eq!(kept(&route), 0);
-    }
-
-    #[test]
-    fn a_baseline_needs_windows_and_requests_and_stays() {
-        let keep = Keep { windows: 0, baseline: 3 };
-        let mut route = RouteWindows::default();
-        for window in 0..20 {
-            let ms = if window < 10 { 20 } else { 900 };
-            (0..15).for_each(|_| route.record(&record(ms, Outcome::Finished, 200)));
-            route.close(window, keep);
-            assert_eq!(
-                route.baseline_ms(0.95).is_some(),
-                window >= 6,
-                "100 requests are there in window 6: {window}"
-            );
-        }
-        assert!((route.baseline_ms(0.95).unwrap() / 20.0 - 1.0).abs() < 0.07);
-        assert!(route.bytes() < 4_096, "{}", route.bytes());
     }
 }

@@ -101,6 +101,7 @@ pub(crate) fn leak(
         time_to_limit_ms,
         culprit: culprit(site.or(samples), holder),
         evidence,
+        known: None,
         routes: names,
     })
 }

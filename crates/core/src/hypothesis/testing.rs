@@ -104,5 +104,6 @@ pub(super) fn leak(resource: &str, kind: &str) -> Leak {
         time_to_limit_ms: None,
         culprit: None,
         evidence: Vec::new(),
+        known: None,
     }
 }

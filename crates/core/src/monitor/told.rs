@@ -102,6 +102,7 @@ impl Monitor {
             + self.planner.bytes()
             + self.rules.bytes()
             + self.series.as_ref().map_or(0, Series::bytes)
+            + self.tally.bytes()
             + self.running.requests.len() * size_of::<(RouteId, u64)>()
             + self.findings.kept.len() * 400) as u64
     }

@@ -42,9 +42,9 @@ pub(crate) struct Bucket {
     pub(crate) index: u16,
     pub(crate) requests: u32,
     /// Requests looked at: the weight of the logarithms.
-    sampled: f32,
+    pub(super) sampled: f32,
     /// Sums of weight × ln(ns), in the order of [`Signal::ALL`].
-    logs: [f32; 3],
+    pub(super) logs: [f32; 3],
     /// Sum of the durations, ns.
     pub(crate) busy_ns: f32,
 }
@@ -84,6 +84,11 @@ pub(crate) struct RouteHistory {
 }
 
 impl RouteHistory {
+    /// One that is over.
+    pub(super) fn of(buckets: Vec<Bucket>) -> Self {
+        Self { buckets, ..Self::default() }
+    }
+
     /// A request that was answered; others say nothing of how fast the route answers.
     #[expect(clippy::cast_precision_loss, reason = "a duration")]
     pub(crate) fn record(&mut self, record: &RequestRecord) {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 pub(super) const LEAST_WINDOWS: u32 = 60;
 pub(super) const LEAST_POINTS_TEST: u32 = 12;
 /// Buckets with enough requests that a route must have.
-const LEAST_POINTS: usize = 16;
+pub(super) const LEAST_POINTS: usize = 16;
 /// Requests looked at in a bucket for it to count.
 const LEAST_SAMPLED: f32 = 6.0;
 /// The route must have been called over this part of the observed time.
@@ -26,11 +26,13 @@ const LATENCY: Demand = Demand { z: 4.0, own_z: 3.5, no_step: 1.2, ..WORK };
 const WITH_A_LEAK: Demand =
     Demand { z: 2.0, tau: 0.4, own_z: 1.5, growth: 1.3, still_going: 0.2, no_step: 0.9 };
 /// It must have become slower by so much, ms.
-const LEAST_GROWTH_MS: f64 = 0.1;
+pub(super) const LEAST_GROWTH_MS: f64 = 0.1;
 /// Points on each side of a step, at least.
 const LEAST_SIDE: usize = 2;
-/// A later point is comparable when its load is at most this much larger.
+/// A later point is comparable when its load is at most this much larger; latencies follow it more than work does, and in
+/// a morning in which the load only rises nothing can be said of them.
 const SAME_LOAD: f64 = 1.25;
+const SAME_LOAD_LATENCY: f64 = 1.1;
 /// And its requests in flight, others than the route's own, by this many at most.
 const SAME_IN_FLIGHT: f64 = 0.25;
 /// Other routes looked at for what all have in common; below the least nothing is taken off.
@@ -41,19 +43,19 @@ const SMALL_NS: f64 = 100_000.0;
 
 /// How certain and how large a trend must be.
 #[derive(Clone, Copy)]
-struct Demand {
+pub(super) struct Demand {
     /// Rising pairs must outnumber falling ones by so many standard deviations.
-    z: f64,
+    pub(super) z: f64,
     /// And be this much of all pairs (Kendall's tau).
-    tau: f64,
+    pub(super) tau: f64,
     /// The first again, without what all routes have in common.
-    own_z: f64,
+    pub(super) own_z: f64,
     /// Of late against low age.
-    growth: f64,
+    pub(super) growth: f64,
     /// Each half must rise by this part of the whole's slope: a step rises in neither.
-    still_going: f64,
+    pub(super) still_going: f64,
     /// The best step must leave this much more unexplained than a line.
-    no_step: f64,
+    pub(super) no_step: f64,
 }
 
 /// One route's series of one signal: what it was in which bucket.
@@ -72,7 +74,7 @@ pub(super) struct Times<'a> {
     pub(super) process: &'a [ProcessBucket],
     /// Middle of each bucket, ns.
     middles: Vec<f64>,
-    end: f64,
+    pub(super) end: f64,
 }
 
 impl<'a> Times<'a> {
@@ -175,15 +177,15 @@ fn slower(around: &Around<'_>, route: RouteId) -> Option<Found> {
 }
 
 /// A series that may rise.
-struct Rise<'a> {
-    series: &'a Series,
-    loads: &'a [(f64, f64)],
-    signal: Signal,
+pub(super) struct Rise<'a> {
+    pub(super) series: &'a Series,
+    pub(super) loads: &'a [(f64, f64)],
+    pub(super) signal: Signal,
 }
 
 impl Rise<'_> {
     /// Whether it rises with certainty, in both halves, and more like a line than like a step.
-    fn is_one(&self, demand: Demand) -> bool {
+    pub(super) fn is_one(&self, demand: Demand) -> bool {
         let count = self.series.y.len();
         let goes_on = |linear: bool| {
             let Some(whole) = self.trend(0, count, linear).filter(|whole| whole.slope > 0.0) else {
@@ -209,10 +211,15 @@ impl Rise<'_> {
         self.series.y.iter().map(|log| if linear { log.exp() } else { *log }).collect()
     }
 
-    fn comparable(&self, i: usize, j: usize) -> bool {
+    pub(super) fn comparable(&self, i: usize, j: usize) -> bool {
         let (Some(before), Some(after)) = (self.loads.get(i), self.loads.get(j)) else { return false };
-        after.0 <= SAME_LOAD * before.0
-            && (self.signal == Signal::AppThread || after.1 <= SAME_LOAD * before.1 + SAME_IN_FLIGHT)
+        match self.signal {
+            Signal::AppThread => after.0 <= SAME_LOAD * before.0,
+            Signal::Latency | Signal::HighLatency => {
+                after.0 <= SAME_LOAD_LATENCY * before.0
+                    && after.1 <= SAME_LOAD_LATENCY * before.1 + SAME_IN_FLIGHT
+            }
+        }
     }
 
     /// Whether one step explains the values about as well as a line does, both as they are and as logarithms.
@@ -237,7 +244,7 @@ impl Rise<'_> {
 }
 
 /// Offered load (requests per second of the process) and other routes' requests in flight, at each point.
-fn loads(process: &[ProcessBucket], route: &RouteHistory, series: &Series) -> Vec<(f64, f64)> {
+pub(super) fn loads(process: &[ProcessBucket], route: &RouteHistory, series: &Series) -> Vec<(f64, f64)> {
     let own = |index: usize| {
         let bucket = route.buckets().iter().find(|bucket| usize::from(bucket.index) == index);
         bucket.map_or(0.0, |bucket| f64::from(bucket.busy_ns))
@@ -251,13 +258,13 @@ fn loads(process: &[ProcessBucket], route: &RouteHistory, series: &Series) -> Ve
 }
 
 /// The loads of those points that are left in `part`.
-fn loads_of(loads: &[(f64, f64)], series: &Series, part: &Series) -> Vec<(f64, f64)> {
+pub(super) fn loads_of(loads: &[(f64, f64)], series: &Series, part: &Series) -> Vec<(f64, f64)> {
     let all = series.at.iter().zip(loads);
     all.filter(|(at, _)| part.at.binary_search(at).is_ok()).map(|(_, load)| *load).collect()
 }
 
 /// The series without what the other routes did at the same time, where there are enough of them.
-fn less_common(around: &Around<'_>, route: RouteId, signal: Signal, series: &Series) -> Series {
+pub(super) fn less_common(around: &Around<'_>, route: RouteId, signal: Signal, series: &Series) -> Series {
     let mut others: Vec<(usize, Vec<Option<f64>>)> = Vec::new();
     for (index, history) in around.routes.iter().enumerate() {
         if index == 0 || index == usize::from(route.0) || history.buckets().len() < LEAST_POINTS {
@@ -300,7 +307,7 @@ fn beyond_small(log: f64) -> f64 {
 }
 
 /// At low age, and of late: medians of the first and the last eighth of the points, three at least.
-fn ends(y: &[f64]) -> (f64, f64) {
+pub(super) fn ends(y: &[f64]) -> (f64, f64) {
     let part = (y.len() / 8).max(3).min(y.len());
     let first = y.get(..part).unwrap_or(&[]).to_vec();
     let last = y.get(y.len() - part..).unwrap_or(&[]).to_vec();
@@ -334,11 +341,12 @@ fn told(
         doubling_time_ms,
         doubling_time_range_ms: (doubling(raw.high), doubling(raw.low)),
         moves_with,
+        lives: 1,
         because,
     }
 }
 
-fn duration(ms: f64) -> String {
+pub(super) fn duration(ms: f64) -> String {
     match ms {
         ms if ms < 120_000.0 => format!("{:.0} s", ms / 1e3),
         ms if ms < 7_200_000.0 => format!("{:.0} min", ms / 6e4),

@@ -8,6 +8,8 @@
 mod cause;
 mod history;
 mod judge;
+pub mod lives;
+mod record;
 pub(crate) mod trend;
 
 use crate::event::{GcRecord, RequestRecord, RouteId, TickReading};
@@ -41,8 +43,15 @@ pub struct Slowdown {
     pub doubling_time_range_ms: (f64, f64),
     /// `leak:<id>`, `gc`, `cpu`, `stall` or `unknown`: what rises and falls with it.
     pub moves_with: String,
+    /// Lives of processes in which it was seen, this one included; 1: in this one alone.
+    #[serde(default = "one")]
+    pub lives: u32,
     /// One sentence with the numbers.
     pub because: String,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// What is found of one route, and how often in a row.
@@ -70,6 +79,7 @@ pub struct Slowdowns {
     tick: Option<TickReading>,
     tick_gap_ns: u64,
     found: BTreeMap<RouteId, Found>,
+    past: lives::Past,
 }
 
 impl Slowdowns {
@@ -91,7 +101,18 @@ impl Slowdowns {
             tick: None,
             tick_gap_ns: u64::MAX,
             found: BTreeMap::new(),
+            past: lives::Past::default(),
         }
+    }
+
+    /// Earlier lives of the service, to be judged together with this one.
+    pub fn remember(&mut self, past: lives::Past) {
+        self.past = past;
+    }
+
+    /// What this life knows by age, for the next ones.
+    pub fn life(&self, names: &RouteTable) -> lives::LifeRecord {
+        record::write(&self.buckets, &self.routes, names)
     }
 
     /// A request ended. O(1).
@@ -162,6 +183,9 @@ impl Slowdowns {
             return;
         }
         let mut found = judge::all(&self.routes, &self.buckets, leaks, names);
+        for (route, slower) in self.past.judge(&self.routes, &self.buckets, leaks, names) {
+            found.entry(route).or_insert(slower);
+        }
         let before = std::mem::take(&mut self.found);
         for (route, fresh) in &mut found {
             fresh.seen = before.get(route).map_or(1, |old| old.seen.saturating_add(1));
@@ -200,6 +224,7 @@ impl Slowdowns {
         self.routes.iter().map(RouteHistory::bytes).sum::<usize>()
             + self.buckets.capacity() * size_of::<ProcessBucket>()
             + self.found.len() * 400
+            + self.past.bytes()
     }
 
     fn merge(&mut self) {
@@ -217,5 +242,7 @@ impl Slowdowns {
     }
 }
 
+#[cfg(test)]
+mod lives_tests;
 #[cfg(test)]
 mod tests;

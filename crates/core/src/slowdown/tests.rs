@@ -114,6 +114,7 @@ fn leak(id: &str, route: &str) -> Leak {
         time_to_limit_ms: None,
         culprit: None,
         evidence: Vec::new(),
+        known: None,
     }
 }
 

@@ -21,15 +21,26 @@ pub(crate) struct Trend {
 }
 
 /// Two-sided 95 %.
-const NORMAL_95: f64 = 1.96;
+pub(crate) const NORMAL_95: f64 = 1.96;
 /// No series is believed to be more alike from one point to the next than this.
 const MOST_ALIKE: f64 = 0.6;
 /// Of all pairs, this share must be comparable.
 const LEAST_COMPARABLE: f64 = 0.2;
 
-/// The trend of `y` over `x`, which rises. `comparable(i, j)` says whether the later point `j` may be held against the
-/// earlier `i`. `None` with fewer than 4 points or too few comparable pairs. O(n² log n).
-pub(crate) fn trend(x: &[f64], y: &[f64], comparable: impl Fn(usize, usize) -> bool) -> Option<Trend> {
+/// The comparable pairs of a series: what a trend is judged by, and what several series can be judged by together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pairs {
+    /// Their slopes, in rising order.
+    pub(crate) slopes: Vec<f64>,
+    /// By how many rising ones outnumber falling ones.
+    pub(crate) rising: f64,
+    /// Variance of `rising` if there is no trend.
+    pub(crate) variance: f64,
+}
+
+/// The comparable pairs of `y` over `x`, which rises. `comparable(i, j)` says whether the later point `j` may be held
+/// against the earlier `i`. `None` with fewer than 4 points or too few comparable pairs. O(n² log n).
+pub(crate) fn pairs(x: &[f64], y: &[f64], comparable: impl Fn(usize, usize) -> bool) -> Option<Pairs> {
     let points: Vec<(f64, f64)> = x.iter().copied().zip(y.iter().copied()).collect();
     let count = points.len();
     if count < 4 {
@@ -55,14 +66,20 @@ pub(crate) fn trend(x: &[f64], y: &[f64], comparable: impl Fn(usize, usize) -> b
         return None;
     }
     slopes.sort_unstable_by(f64::total_cmp);
-    let slope = quantile(&slopes, 0.5);
-    let mut residuals: Vec<f64> = points.iter().map(|(x, y)| y - slope * x).collect();
     let alike = alike(&straightened(x, y));
-    residuals.sort_unstable_by(f64::total_cmp);
     // Each pair's sign is the difference of its points' ranks (variance 1/3 each) and a rest (1/3) of its own; with all
     // pairs this is Kendall's n(n - 1)(2n + 5)/18.
     let independent = (later.iter().map(|more| more * more).sum::<f64>() + pairs) / 3.0;
-    let deviation = (independent * (1.0 + alike) / (1.0 - alike)).sqrt();
+    Some(Pairs { slopes, rising, variance: independent * (1.0 + alike) / (1.0 - alike) })
+}
+
+/// The trend of `y` over `x`, which rises; see [`pairs`].
+pub(crate) fn trend(x: &[f64], y: &[f64], comparable: impl Fn(usize, usize) -> bool) -> Option<Trend> {
+    let Pairs { slopes, rising, variance } = pairs(x, y, comparable)?;
+    let (pairs, deviation) = (float(slopes.len()), variance.sqrt());
+    let slope = quantile(&slopes, 0.5);
+    let mut residuals: Vec<f64> = x.iter().zip(y).map(|(x, y)| y - slope * x).collect();
+    residuals.sort_unstable_by(f64::total_cmp);
     let reach = NORMAL_95 * deviation / (2.0 * pairs);
     Some(Trend {
         slope,

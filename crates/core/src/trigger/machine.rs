@@ -53,6 +53,7 @@ enum Ended {
     Tripped,
     Throttled { by: &'static str },
     OutOfBudget { because: String },
+    Elsewhere { because: String },
 }
 
 /// A route to a rule.
@@ -333,6 +334,13 @@ impl Machine {
         self.ended = Some(Ended::OutOfBudget { because: because.to_owned() });
     }
 
+    /// The last trip was another process's: it counts as held back.
+    pub(super) fn throttle(&mut self, because: &str) {
+        self.trips = self.trips.saturating_sub(1);
+        self.throttled += 1;
+        self.ended = Some(Ended::Elsewhere { because: because.to_owned() });
+    }
+
     fn because(&self, routes: &RouteTable) -> String {
         let of = self.seen.route.map(|route| routes.name(route));
         let looks = self.conditions.iter().zip(&self.seen.looks);
@@ -351,6 +359,9 @@ impl Machine {
             (State::Armed, Some(Ended::Tripped)) => ("tripped", because),
             (State::Armed, Some(Ended::Throttled { by })) => {
                 ("throttled", format!("{because}; held back by {by}"))
+            }
+            (State::Armed, Some(Ended::Elsewhere { because: who })) => {
+                ("throttled", format!("{because}; {who}"))
             }
             (State::Armed, Some(Ended::OutOfBudget { because: refused })) => {
                 ("out of budget", format!("{because}; {refused}"))

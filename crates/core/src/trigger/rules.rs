@@ -113,6 +113,13 @@ impl Rules {
         }
     }
 
+    /// What tripped this trigger was captured by another process of the service.
+    pub fn throttled_elsewhere(&mut self, name: &str, because: &str) {
+        if let Some(machine) = self.machines.iter_mut().find(|machine| machine.name() == name) {
+            machine.throttle(because);
+        }
+    }
+
     /// The state of each, for people.
     pub fn stats(&self, now: Nanos, routes: &RouteTable) -> Vec<TriggerStats> {
         self.machines.iter().map(|machine| machine.stats(now, routes)).collect()
