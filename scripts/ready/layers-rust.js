@@ -3,7 +3,7 @@
 const { execFileSync } = require('node:child_process')
 const { failOn } = require('./files.js')
 
-const NAPI_FREE = ['leakprobe-core', 'leakprobe-heap-snapshot', 'leakprobe-shadow', 'leakprobe-heap-walk', 'leakprobe-recorder', 'leakprobe-dashboard', 'leakprobe-server', 'leakprobe-cli']
+const NAPI_FREE = ['leakprobe-core', 'leakprobe-heap-snapshot', 'leakprobe-shadow', 'leakprobe-heap-walk', 'leakprobe-history', 'leakprobe-recorder', 'leakprobe-dashboard', 'leakprobe-server', 'leakprobe-cli']
 
 // What each crate may use of ours, directly or through another.
 const ALLOWED = {
@@ -11,10 +11,11 @@ const ALLOWED = {
   'leakprobe-heap-snapshot': [],
   'leakprobe-shadow': ['leakprobe-heap-snapshot'],
   'leakprobe-heap-walk': ['leakprobe-heap-snapshot'],
-  'leakprobe-recorder': ['leakprobe-core', 'leakprobe-heap-snapshot', 'leakprobe-heap-walk', 'leakprobe-shadow'],
-  'leakprobe-server': ['leakprobe-core', 'leakprobe-dashboard', 'leakprobe-heap-snapshot', 'leakprobe-heap-walk', 'leakprobe-recorder', 'leakprobe-shadow'],
+  'leakprobe-history': ['leakprobe-core'],
+  'leakprobe-recorder': ['leakprobe-core', 'leakprobe-heap-snapshot', 'leakprobe-heap-walk', 'leakprobe-history', 'leakprobe-shadow'],
+  'leakprobe-server': ['leakprobe-core', 'leakprobe-dashboard', 'leakprobe-heap-snapshot', 'leakprobe-heap-walk', 'leakprobe-history', 'leakprobe-recorder', 'leakprobe-shadow'],
   'leakprobe-dashboard': [],
-  'leakprobe-cli': ['leakprobe-core', 'leakprobe-dashboard', 'leakprobe-heap-snapshot', 'leakprobe-heap-walk', 'leakprobe-recorder', 'leakprobe-shadow']
+  'leakprobe-cli': ['leakprobe-core', 'leakprobe-dashboard', 'leakprobe-heap-snapshot', 'leakprobe-heap-walk', 'leakprobe-history', 'leakprobe-recorder', 'leakprobe-shadow']
 }
 
 /** Only the root package knows Node-API, and the pure crates know none of the others. */

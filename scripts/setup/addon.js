@@ -9,7 +9,7 @@ const { runStep } = require('./step.js')
 
 const STAMP = '.setup-stamp'
 const SOURCES = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'src', 'crates', 'dashboard']
-const SOURCE_NAME = /\.(rs|toml|lock|html|css)$|^dashboard\/.*\.js$/
+const SOURCE_NAME = /\.(rs|toml|lock|sql|html|css)$|^dashboard\/.*\.js$/
 
 /** Whether the addon of this platform was built by us from the sources as they are. */
 function addonIsCurrent (root) {
