@@ -2,7 +2,7 @@
 
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
-import type { Report } from './report'
+import type { Leak, Report } from './report'
 import type { Cost, RouteStats, Stats } from './stats'
 
 export * from './report'
@@ -129,9 +129,27 @@ export interface Options {
   maxIncidents?: number
   /** Bytes that all incidents together may take, from 1 048 576. Default 1 073 741 824. */
   maxIncidentBytes?: number
+  /** Incidents are kept for so long, ms, from 3 600 000 to 10 years; the newest stays. Default 2 592 000 000 (30 days). */
+  maxIncidentAgeMs?: number
+  /**
+   * Free bytes of the disk below which nothing is captured; from 0. Default `'auto'`: a twentieth of the file system, but 256 MiB at
+   * least and 4 GiB at most.
+   */
+  minFreeDiskBytes?: number | 'auto'
+  /**
+   * Heap snapshots that triggers may ask for in any day, 0 to 10 000, of all processes of the service together. `capture()` is
+   * counted, but not refused. Default 24 (`test`: 1 000).
+   */
+  maxCapturesPerDay?: number
+  /** Keeps a history of the service in `history.sqlite`, beside the incidents; `false`: none. Default true. */
+  history?: boolean
+  /** Bytes that the history's file may take, from 4 194 304; what is oldest goes first. Default 104 857 600. */
+  maxHistoryBytes?: number
+  /** Version of the application, at most 100 letters, for the history. Default: `version` in the package.json nearest to the main script. */
+  version?: string
   /** Records that may wait for the background thread, 64 to 1 048 576; more are dropped and counted. Default 16 384. */
   queueCapacity?: number
-  /** Shadows that triggers may ask for in any hour, 0 to 10 000. `capture()` is counted, but not refused. Default 60 (`test`: 3 600). */
+  /** Shadows that triggers may ask for in any hour, 0 to 10 000, of all processes of the service together. `capture()` is counted, but not refused. Default 60 (`test`: 3 600). */
   maxFreezesPerHour?: number
   /** Pause of the app for shadows in any hour from which on triggers get none, ms, 0 to 3 600 000. Default 2 000 (`test`: 60 000). */
   maxFreezePauseMsPerHour?: number
@@ -295,6 +313,10 @@ export interface Incident {
   stack?: string
   /** What the shadow's walk over the heap found, in numbers; `file` has the whole of it. Absent where there was none. */
   walk?: { state: 'answered' | 'failed', because?: string, file?: string, liveObjects?: number, liveBytes?: number, ms?: number, [detail: string]: unknown }
+  /** Earlier incidents in which the same leaks were reported; absent without any. */
+  sameAs?: Array<{ leak: string, incident: string, directory?: string | null }>
+  /** Why nothing was written, where the disk is too full for it. */
+  notWritten?: string
   /** More, as documented for `incident.json`. */
   [field: string]: unknown
 }
@@ -318,39 +340,6 @@ export interface Capability {
   /** Where the numbers come from, or why they do not. */
   because: string
 }
-
-/** A finding with a route and a kind. */
-export interface Leak {
-  /** Fingerprint: the same in every process and after every restart. */
-  id: string
-  /** The route whose requests keep it. */
-  route: string
-  /** All routes that it may be, when their traffic cannot be told apart. */
-  routes: string[]
-  /** What kind of leak it is. */
-  kind: 'collection' | 'listener' | 'timer' | 'closure' | 'native' | 'unknown'
-  /** What grows: what `perRequest` counts. */
-  resource: 'heap' | 'external' | 'arrayBuffers' | 'native' | 'listeners' | 'timers' | 'handles' | 'descriptors' | 'inFlight' | 'globals'
-  /** 0 to 0.99: less what chance leaves of doubt; further witnesses that agree make the doubt smaller. */
-  confidence: number
-  /** Start of the observations that show it, RFC 3339. */
-  since: string
-  /** What one request keeps. */
-  perRequest: Estimate
-  /** What it amounts to over the observations, and per hour at their traffic. */
-  growth: { perHour: number, total: number, unit: string }
-  /** Until the heap limit at this rate, ms; absent where nothing approaches it. */
-  timeToLimitMs?: number
-  /**
-   * Whose code keeps it, as far as the evidence carries: `package` is absent for own files, `retainingPath` empty where neither a walk nor
-   * a heap snapshot tells. `pathBy` says what connects that path with the leak, the surest first: `growth` (walks saw it grow with the
-   * route), `place` (it is the code that sites named), `watched-requests` (it keeps those), `amount` (nothing else of its kind is as much).
-   */
-  culprit?: { package?: string, file?: string, line?: number, function?: string, retainingPath: string[], pathBy?: 'growth' | 'place' | 'watched-requests' | 'amount' }
-  /** The witnesses. */
-  evidence: Array<{ by: string, [detail: string]: unknown }>
-}
-
 
 /** Codes of the errors thrown here. */
 export type ErrorCode =

@@ -1,4 +1,4 @@
-import type { Capability, Cost, Leak, RouteStats } from './index'
+import type { Capability, Cost, Estimate, RouteStats } from './index'
 
 /** A usual suspect, judged over the life of the process: the last quarter of it against the first. */
 export interface Hypothesis {
@@ -62,6 +62,58 @@ export interface Slowdown {
   doublingTimeRangeMs: [number, number]
   /** What rises with it: `leak:` and the leak's id, `gc`, `cpu`, `stall` or `unknown`. A correlation. */
   movesWith: string
+  /** Lives of processes of the service in which it was seen, this one included; 1: in this one alone. */
+  lives: number
   /** One sentence with the numbers. */
+  because: string
+}
+
+/** A finding with a route and a kind. */
+export interface Leak {
+  /** Fingerprint: the same in every process and after every restart. */
+  id: string
+  /** The route whose requests keep it. */
+  route: string
+  /** All routes that it may be, when their traffic cannot be told apart. */
+  routes: string[]
+  /** What kind of leak it is. */
+  kind: 'collection' | 'listener' | 'timer' | 'closure' | 'native' | 'unknown'
+  /** What grows: what `perRequest` counts. */
+  resource: 'heap' | 'external' | 'arrayBuffers' | 'native' | 'listeners' | 'timers' | 'handles' | 'descriptors' | 'inFlight' | 'globals'
+  /** 0 to 0.99: less what chance leaves of doubt; further witnesses that agree make the doubt smaller. */
+  confidence: number
+  /** Start of the observations that show it, RFC 3339. */
+  since: string
+  /** What one request keeps. */
+  perRequest: Estimate
+  /** What it amounts to over the observations, and per hour at their traffic. */
+  growth: { perHour: number, total: number, unit: string }
+  /** Until the heap limit at this rate, ms; absent where nothing approaches it. */
+  timeToLimitMs?: number
+  /**
+   * Whose code keeps it, as far as the evidence carries: `package` is absent for own files, `retainingPath` empty where neither a walk nor
+   * a heap snapshot tells. `pathBy` says what connects that path with the leak, the surest first: `growth` (walks saw it grow with the
+   * route), `place` (it is the code that sites named), `watched-requests` (it keeps those), `amount` (nothing else of its kind is as much).
+   */
+  culprit?: { package?: string, file?: string, line?: number, function?: string, retainingPath: string[], pathBy?: 'growth' | 'place' | 'watched-requests' | 'amount' }
+  /** The witnesses. */
+  evidence: Array<{ by: string, [detail: string]: unknown }>
+  /** What is known of it from earlier lives of the service; absent without a history. */
+  known?: KnownLeak
+}
+
+/** A leak in the history of the service. */
+export interface KnownLeak {
+  /** When it was first reported, RFC 3339, UTC. */
+  firstAt: string
+  /** The version, or else the revision, of the application then; absent when neither was known. */
+  firstVersion?: string
+  /** That again, when other versions ran for half an hour or more before, and it was not in them. */
+  newSince?: string
+  /** Lives of processes in which it was reported, this one included. */
+  lives: number
+  /** The first and the last incident with it; `directory` is where it is, or was. */
+  incidents: Array<{ id: string, directory?: string | null }>
+  /** One sentence. */
   because: string
 }

@@ -172,7 +172,7 @@ export interface Cost {
    */
   freezeMs?: { idle: number, areas: number, fork: number, restore: number }
   /** What freezing may cost in any hour, and what it did in the last; CPU of all shadows since the start, ms. */
-  budget?: { freezesPerHour: { used: number, limit: number }, pauseMsPerHour: { used: number, limit: number }, shadowCpuMs: number }
+  budget?: { freezesPerHour: { used: number, limit: number }, pauseMsPerHour: { used: number, limit: number }, capturesPerDay: { used: number, limit: number }, shadowCpuMs: number }
   /** What was dropped, by queue. */
   dropped: Record<string, number>
 }

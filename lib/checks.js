@@ -32,6 +32,20 @@ function listOf (values) {
     : refuse(value, at, `an array of ${values.map((one) => `"${one}"`).join(', ')}`)
 }
 
+function autoOr (checkOther, expected) {
+  return (value, at) => {
+    if (value === 'auto') return value
+    return typeof value === 'number' ? checkOther(value, at) : refuse(value, at, expected)
+  }
+}
+
+// It is shown in a terminal and on a page.
+function shortText (most) {
+  return (value, at) => typeof value === 'string' && value.length <= most && !/[\u0000-\u001f\u007f]/.test(value)
+    ? value
+    : refuse(value, at, `a text of at most ${most} letters without control characters`)
+}
+
 function pathOrFalse (value, at) {
   if (value === false || (typeof value === 'string' && value !== '' && !value.includes('\0'))) return value
   return refuse(value, at, 'a path, or false')
@@ -59,4 +73,4 @@ function routeTemplates (value, at) {
     : refuse(one, { ...at, option: `${at.option}[${index}]` }, 'a template such as "GET /pages/:revision"'))
 }
 
-module.exports = { refuse, integer, number, oneOf, listOf, pathOrFalse, isFunction, isBoolean, serviceName, routeTemplates }
+module.exports = { autoOr, shortText, refuse, integer, number, oneOf, listOf, pathOrFalse, isFunction, isBoolean, serviceName, routeTemplates }

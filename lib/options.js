@@ -12,6 +12,7 @@ const { readEnvironment } = require('./environment')
 const { completeTriggers, DEFAULT_TRIGGERS } = require('./trigger-options')
 const { serviceName } = require('./service-name')
 const { serveOption } = require('./serve-option')
+const { packageVersion } = require('./deployment')
 const check = require('./checks')
 
 const DAY_MS = 86_400_000
@@ -48,6 +49,12 @@ const OPTIONS = {
   triggers: { check: completeTriggers, default: DEFAULT_TRIGGERS, environment: 'json' },
   maxIncidents: { check: check.integer(1, 10_000), default: 20, environment: 'number' },
   maxIncidentBytes: { check: check.integer(1_048_576, Number.MAX_SAFE_INTEGER), default: 1_073_741_824, environment: 'number' },
+  maxIncidentAgeMs: { check: check.integer(HOUR_MS, 3650 * DAY_MS), default: 30 * DAY_MS, environment: 'number' },
+  minFreeDiskBytes: { check: check.autoOr(check.integer(0, Number.MAX_SAFE_INTEGER), '"auto", or a whole number from 0'), default: 'auto', environment: 'number' },
+  maxCapturesPerDay: { check: check.integer(0, 10_000), default: 24, test: 1000, environment: 'number' },
+  history: { check: check.isBoolean, default: true, environment: 'json' },
+  maxHistoryBytes: { check: check.integer(4_194_304, Number.MAX_SAFE_INTEGER), default: 104_857_600, environment: 'number' },
+  version: { check: check.shortText(100), default: packageVersion, environment: 'text' },
   queueCapacity: { check: check.integer(64, 1_048_576), default: 16_384, environment: 'number' },
   maxFreezesPerHour: { check: check.integer(0, 10_000), default: 60, test: 3600, environment: 'number' },
   maxFreezePauseMsPerHour: { check: check.integer(0, HOUR_MS), default: 2000, test: 60_000, environment: 'number' },

@@ -8,6 +8,7 @@ const path = require('node:path')
 const channels = require('node:diagnostics_channel')
 const { captureOptions, checkSetRoute, checkTrack } = require('./arguments')
 const { codedError, fromNative } = require('./errors')
+const { gitRevision } = require('./deployment')
 const { loadNative, callNative } = require('./native')
 const { makeCells, writeHeapStatistics } = require('./heap-statistics')
 const { HeapSpaces } = require('./heap-spaces')
@@ -276,6 +277,8 @@ function nativeOptions (options) {
     reportFile: options.reportFile || null,
     serve: options.serve || null,
     serveHeapSnapshots: options.serve !== false && options.serve.heapSnapshots,
+    minFreeDiskBytes: options.minFreeDiskBytes === 'auto' ? null : options.minFreeDiskBytes,
+    revision: gitRevision(),
     node: process.version,
     analyzer: options.analyzeHeapSnapshots ? [process.execPath, BIN] : [],
     core: { maxRoutes, windowMs, warmUpMs, triggers, tickMs: options.tickMs, forcedFloors: options.floors === 'forced', series: options.serve !== false }

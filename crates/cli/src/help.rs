@@ -8,6 +8,7 @@ usage: leakprobe <command> [options]
 commands:
   report DIR              the report kept in DIR (what start() was given as `directory`); --html: as a page
   incidents DIR           the incidents kept in DIR, oldest first
+  history DIR             what the service did over days and weeks
   top DIR|PID             what a running process does, drawn anew each second, like top
   memory-map DIR|PID      where the process's memory is, in bars or as a picture
   analyze FILE            what a heap snapshot holds, and where it gathers
@@ -15,6 +16,7 @@ commands:
   path FILE --class NAME  what keeps the objects of a class
   redact IN OUT           a heap snapshot without the contents of its strings
   rules check FILE        whether triggers are right, and what they do
+  rules replay DIR        how often triggers would have tripped
 
 options:
   --json           for machines
@@ -24,6 +26,7 @@ options:
 examples:
   npx leakprobe report .leakprobe
   npx leakprobe incidents .leakprobe --json
+  npx leakprobe history .leakprobe --since 30d
   npx leakprobe analyze heap.heapsnapshot.gz
   npx leakprobe diff before.heapsnapshot after.heapsnapshot
 

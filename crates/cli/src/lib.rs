@@ -13,6 +13,7 @@ mod diff;
 mod find;
 mod heap_file;
 mod help;
+mod history;
 mod html;
 mod incidents;
 mod locate;
@@ -21,6 +22,7 @@ mod path;
 mod progress;
 mod redact;
 mod render;
+mod replay;
 mod report;
 mod rules;
 mod tagged;
@@ -56,7 +58,11 @@ pub struct Output {
 
 /// Runs a command. `tell` gets the progress, where standard error is a terminal.
 pub fn run(args: &[String], terminal: Terminal, tell: Tell<'_>) -> Output {
-    if let Some(output) = rules::run(args, terminal).or_else(|| html::run(args)) {
+    if let Some(output) = replay::run(args, terminal)
+        .or_else(|| rules::run(args, terminal))
+        .or_else(|| html::run(args))
+        .or_else(|| history::run(args, terminal))
+    {
         return output;
     }
     let progress = Progress::new(tell);

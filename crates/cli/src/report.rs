@@ -60,6 +60,16 @@ pub(crate) fn render(report: &Report, terminal: Terminal) -> String {
         text.push('\n');
         text.push_str(&leak_text(leak, &paint));
     }
+    if !report.slowdowns.is_empty() {
+        let _ = writeln!(text, "\n{}", paint.dim("slower with the age of the process"));
+    }
+    for slowdown in &report.slowdowns {
+        let moves = match slowdown.moves_with.as_str() {
+            "unknown" => String::new(),
+            with => format!("; it moves with {}", clean(with)),
+        };
+        let _ = writeln!(text, "  {}{moves}", clean(&slowdown.because));
+    }
     if !report.routes.is_empty() {
         text.push('\n');
         text.push_str(&routes_table(report, terminal, &paint));
@@ -148,6 +158,9 @@ fn leak_text(leak: &Leak, paint: &Paint) -> String {
     );
     if let Some(ms) = leak.time_to_limit_ms {
         let _ = writeln!(text, "  at this rate the heap limit is reached in {}", duration(number(ms)));
+    }
+    if let Some(known) = &leak.known {
+        let _ = writeln!(text, "  {}", clean(&known.because));
     }
     if let Some(culprit) = &leak.culprit {
         text.push_str(&culprit_text(culprit));
@@ -254,7 +267,7 @@ mod tests {
 
     const REPORT: &str = r#"{"schema":"leakprobe.report/1","process":{"pid":7,"startedAt":"2026-01-01T00:00:00.000Z","uptimeMs":90000,"node":"v20.0.0","service":"mail","capabilities":{"gc":{"state":"native","because":"x"},"freeze":{"state":"absent","because":"not built"}}},
 "verdict":"leaking","leaks":[{"id":"1f","route":"GET /mails/:customer","routes":["GET /mails/:customer"],"kind":"unknown","resource":"heap","confidence":0.99,"since":"2026-01-01T00:00:10.000Z","perRequest":{"value":1034,"low":980,"high":1090,"unit":"bytes"},"growth":{"perHour":3600000,"total":80000,"unit":"bytes"},"timeToLimitMs":7200000,
-"culprit":{"package":"handlebars","file":"node_modules/handlebars/lib/cache.js","line":12,"function":"remember","retainingPath":["module lib/cache.js","templates (Map)","Template"]},"evidence":[{"by":"floor-regression","of":"heap","perRequest":{"value":1034,"low":980,"high":1090,"unit":"bytes"},"intervals":30,"requests":800}]}],"slowdowns":[],
+"culprit":{"package":"handlebars","file":"node_modules/handlebars/lib/cache.js","line":12,"function":"remember","retainingPath":["module lib/cache.js","templates (Map)","Template"]},"evidence":[{"by":"floor-regression","of":"heap","perRequest":{"value":1034,"low":980,"high":1090,"unit":"bytes"},"intervals":30,"requests":800}],"known":{"firstAt":"2026-01-01T00:00:10Z","lives":1,"incidents":[],"because":"new since version 1.4.0"}}],"slowdowns":[{"route":"GET /mails/:customer","by":"latency","baselineMs":20,"nowMs":60,"doublingTimeMs":1,"doublingTimeRangeMs":[1,2],"movesWith":"leak:1f","lives":3,"because":"GET /mails/:customer: it doubles every 1.0 h"}],
 "hypotheses":[{"name":"gc-pressure","state":"ruled out","because":"collections take 0.8 % of the time, 0.7 % at first","numbers":{"share":0.008}},{"name":"cpu","state":"not enough data","because":"-","numbers":{}},{"name":"js-heap-leak","state":"supported","because":"it rises","numbers":{}}],
 "routes":[{"route":"GET /mails/:customer","requests":800,"aborted":0,"upgraded":0,"failed":0,"durationMs":{"count":800,"p50":12.5,"p95":40,"p99":50,"max":60,"mean":15},"threadMs":1,"overlap":1,"heapDelta":1,"allocated":1,"externalDelta":0,"kept":{"heap":{"value":1034,"low":980,"high":1090,"unit":"bytes"}}},
 {"route":"GET /\u001b[2J","requests":5,"aborted":0,"upgraded":0,"failed":0,"threadMs":1,"overlap":1,"heapDelta":1,"allocated":1,"externalDelta":0}],
@@ -267,9 +280,13 @@ mail · pid 7 · node v20.0.0 · since 2026-01-01T00:00:00.000Z (90.0 s)
 GET /mails/:customer keeps 1.03 kB (0.98–1.09) per request
   kind unknown, confidence 0.99, since 2026-01-01T00:00:10.000Z; 80.0 kB so far, 3.60 MB an hour
   at this rate the heap limit is reached in 2.00 h
+  new since version 1.4.0
   kept by handlebars, remember, node_modules/handlebars/lib/cache.js:12
     module lib/cache.js → templates (Map) → Template
   floor-regression, heap: 1.03 kB (0.98–1.09) over 30 observations, 800 requests
+
+slower with the age of the process
+  GET /mails/:customer: it doubles every 1.0 h; it moves with leak:1f
 
   route                 requests      p50      p95     kept per request  listeners  timers
   GET /mails/:customer       800  12.5 ms  40.0 ms  1.03 kB (0.98–1.09)          –       –

@@ -16,6 +16,7 @@ const SCHEMA: &str = "leakprobe.rules/1";
 
 const HELP: &str = "\
 usage: leakprobe rules check FILE [--preset production|test] [--json]
+       leakprobe rules replay DIR [--config FILE] [--since SPAN] [--json]   (see its own --help)
 
 Checks the triggers in FILE without running anything, and says in plain words what each of them does. FILE is a config
 file (an object with `triggers`; its other options are not looked at) or an array of triggers; - is standard input.
@@ -79,8 +80,8 @@ fn parse(args: &[String]) -> Result<Option<Asked>, String> {
         ["rules", "check", files @ ..] => {
             Err(format!("rules check takes one file, received {}", files.len()))
         }
-        ["rules", other, ..] => Err(format!("rules: expected check, received {}", clean(other))),
-        _ => Err("rules: expected check, received nothing".to_owned()),
+        ["rules", other, ..] => Err(format!("rules: expected check or replay, received {}", clean(other))),
+        _ => Err("rules: expected check or replay, received nothing".to_owned()),
     }
 }
 
@@ -121,6 +122,18 @@ fn check(asked: &Asked, terminal: Terminal) -> Output {
             Output { code, stderr: lines.concat(), ..Output::default() }
         }
     }
+}
+
+/// The triggers in a file, for a replay; or everything that is wrong with it, for standard error.
+pub(crate) fn triggers_in(file: &str) -> Result<Vec<Trigger>, String> {
+    let unreadable = |why: String| format!("leakprobe: {}: {why}\n", clean(file));
+    let found = text(file).and_then(|text| find(&text, None)).map_err(unreadable)?;
+    let Some(triggers) = &found.triggers else {
+        return Err(unreadable("no triggers in it: the default ones are not in a file".to_owned()));
+    };
+    read(triggers, found.preset).map_err(|problems| {
+        problems.iter().map(|problem| format!("{}: {problem}\n", clean(file))).collect::<String>()
+    })
 }
 
 fn text(file: &str) -> Result<String, String> {
@@ -289,8 +302,8 @@ mod tests {
             assert_eq!(ran(line).unwrap().stdout, HELP);
         }
         for (line, expected) in [
-            ("rules", "rules: expected check, received nothing"),
-            ("rules replay x", "rules: expected check, received replay"),
+            ("rules", "rules: expected check or replay, received nothing"),
+            ("rules play x", "rules: expected check or replay, received play"),
             ("rules check", "rules check takes one file, received 0"),
             ("rules check a b", "rules check takes one file, received 2"),
             ("rules check a --yaml", "unknown option --yaml"),

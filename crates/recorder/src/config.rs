@@ -23,6 +23,27 @@ pub struct RecorderConfig {
     pub max_incidents: u32,
     /// Their bytes in all.
     pub max_incident_bytes: u64,
+    /// They are kept for so long, ms.
+    #[serde(default = "incident_age_ms")]
+    pub max_incident_age_ms: u64,
+    /// Free bytes of the file system below which nothing is captured; `None`: see [`crate::files`].
+    #[serde(default)]
+    pub min_free_disk_bytes: Option<u64>,
+    /// Heap snapshots in any day that triggers may ask for.
+    #[serde(default = "captures_per_day")]
+    pub max_captures_per_day: u32,
+    /// Whether there is a history.
+    #[serde(default)]
+    pub history: bool,
+    /// Most bytes of its file.
+    #[serde(default = "history_bytes")]
+    pub max_history_bytes: u64,
+    /// Version of the application; empty when it is not known.
+    #[serde(default)]
+    pub version: String,
+    /// Revision of its source, of git; empty when it is not known.
+    #[serde(default)]
+    pub revision: String,
     /// Events that may wait for the thread.
     pub queue_capacity: usize,
     /// Longest pause for a heap snapshot that a trigger asks for, ms.
@@ -61,6 +82,21 @@ pub struct RecorderConfig {
     /// The kernel's id of the app thread; set by the boundary.
     #[serde(skip)]
     pub main_thread_id: Option<i32>,
+}
+
+/// The default of `maxIncidentAgeMs`: 30 days.
+const fn incident_age_ms() -> u64 {
+    30 * 86_400_000
+}
+
+/// The default of `maxCapturesPerDay`.
+const fn captures_per_day() -> u32 {
+    24
+}
+
+/// The default of `maxHistoryBytes`.
+const fn history_bytes() -> u64 {
+    100 << 20
 }
 
 /// The option `floors`.

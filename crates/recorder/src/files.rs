@@ -16,6 +16,27 @@ pub(crate) fn free_space(path: &Path) -> Option<u64> {
     Some(system.f_bavail.saturating_mul(system.f_frsize))
 }
 
+/// Below this share of the file system nothing is captured, but not above or below these bytes.
+const FLOOR_SHARE: u64 = 20;
+const LEAST_FLOOR: u64 = 256 << 20;
+const MOST_FLOOR: u64 = 4 << 30;
+
+/// Why nothing may be captured into `path`: less is free than `least`, or than a twentieth of the file system, which counts
+/// as 256 MiB at least and 4 GiB at most. `None` where enough is free, or the file system does not tell.
+pub(crate) fn too_full(path: &Path, least: Option<u64>) -> Option<String> {
+    let system = rustix::fs::statvfs(path).ok()?;
+    let (free, all) =
+        (system.f_bavail.saturating_mul(system.f_frsize), system.f_blocks.saturating_mul(system.f_frsize));
+    let floor = least.unwrap_or_else(|| (all / FLOOR_SHARE).clamp(LEAST_FLOOR, MOST_FLOOR));
+    (free < floor).then(|| {
+        format!(
+            "{} MB are free on the disk, and below {} MB nothing is captured",
+            free / 1_000_000,
+            floor / 1_000_000
+        )
+    })
+}
+
 /// A new file for the owner only, under a temporary name beside `path`.
 pub(crate) fn create_temporary(path: &Path) -> io::Result<(File, PathBuf)> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -66,6 +87,15 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(&inner).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(fs::read_dir(&inner).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_disk_that_is_nearly_full_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(too_full(directory.path(), Some(0)), None);
+        let why = too_full(directory.path(), Some(u64::MAX)).unwrap();
+        assert!(why.contains("MB are free on the disk, and below 18446744073709 MB nothing"), "{why}");
+        assert_eq!(too_full(Path::new("/nonexistent/x"), Some(u64::MAX)), None);
     }
 
     #[test]

@@ -128,8 +128,12 @@ fn trip_json(trip: &Trip) -> Value {
 
 /// `<time>-<reason>-<id>`, the time without characters that file systems or shells dislike.
 pub(crate) fn directory_name(at: &str, reason: &str, id: &str) -> String {
-    let time: String = at.chars().filter(|letter| !matches!(letter, '-' | ':')).collect();
-    format!("{time}-{}-{id}", crate::config::safe_name(reason))
+    format!("{}-{}-{id}", time_name(at), crate::config::safe_name(reason))
+}
+
+/// An instant as names begin with it.
+pub(crate) fn time_name(at: &str) -> String {
+    at.chars().filter(|letter| !matches!(letter, '-' | ':')).collect()
 }
 
 /// Writes a new incident: its directory appears with both files in it, or not at all.

@@ -13,6 +13,7 @@ mod config;
 mod error;
 pub mod faults;
 mod files;
+mod history;
 mod incident;
 mod incident_files;
 mod joining;

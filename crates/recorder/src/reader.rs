@@ -11,6 +11,7 @@ use leakprobe_core::counters::RouteCounters;
 use leakprobe_core::series::SeriesView;
 use leakprobe_core::stats::ServerStats;
 use leakprobe_core::{Report, Stats};
+use leakprobe_history::Claim;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +78,9 @@ impl Reader {
     /// Asks for an incident, within the budget of freezing, for who asks from outside may be anybody; returns its id at once. A name
     /// of `reason` that is fit for a folder is the caller's matter.
     pub fn capture(&self, reason: &str, heap_snapshot: bool) -> Result<String, Error> {
-        self.shared.budget.lock().allows((self.shared.now)()).map_err(Error::OutOfBudget)?;
+        let claim = Claim { incident: "", freeze: true, capture: heap_snapshot, share: 1.0 };
+        let allowed = self.shared.budget.lock().service_allows(&claim, (self.shared.now)());
+        allowed.map_err(|refused| Error::OutOfBudget(refused.to_string()))?;
         request_capture(&self.shared, &self.commands, reason, heap_snapshot, false)
     }
 

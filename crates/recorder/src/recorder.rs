@@ -2,7 +2,7 @@
 
 mod snapshots;
 
-use crate::budget::{self, Account};
+use crate::budget::Account;
 use crate::config::{Floors, RecorderConfig};
 use crate::error::Error;
 use crate::incident::{Pending, Way};
@@ -21,7 +21,8 @@ use crossbeam_channel::{Sender, bounded};
 use leakprobe_core::memory_map::HeapSpaces;
 use leakprobe_core::{Monitor, Nanos, RouteId};
 use leakprobe_heap_walk::{Question, Walker};
-use leakprobe_shadow::{Limits, Pause, Preparation, Refusal, Shadow};
+use leakprobe_history::Limits;
+use leakprobe_shadow::{Pause, Preparation, Refusal, Shadow};
 use parking_lot::Mutex;
 use std::error::Error as _;
 use std::io;
@@ -50,7 +51,7 @@ pub struct FreezeJob {
     /// Where the shadow writes; stays open until [`Recorder::frozen`].
     pub output: RawFd,
     /// Of the freeze.
-    pub limits: Limits,
+    pub limits: leakprobe_shadow::Limits,
     /// What to ask the shadow, as JSON.
     pub questions: String,
     /// Of the freeze: to be put on the channel just before it.
@@ -89,9 +90,10 @@ impl Recorder {
             receiver,
             capabilities: Mutex::default(),
             cost: Mutex::default(),
-            budget: Mutex::new(Account::new(budget::Limits {
-                freezes: config.max_freezes_per_hour,
-                pause_ms: config.max_freeze_pause_ms_per_hour,
+            budget: Mutex::new(Account::new(Limits {
+                freezes_per_hour: config.max_freezes_per_hour,
+                pause_ms_per_hour: config.max_freeze_pause_ms_per_hour,
+                captures_per_day: config.max_captures_per_day,
             })),
             readings: Mutex::default(),
             heap_spaces: Mutex::default(),
@@ -109,6 +111,8 @@ impl Recorder {
             key: format!("{}-{}", std::process::id(), incident_id(started, 0)),
             started_at: humantime::format_rfc3339_millis(wall).to_string(),
             started,
+            started_wall_ms,
+            known_leaks: Mutex::default(),
             config,
         });
         let registration = Registration::of(&shared);
@@ -222,7 +226,7 @@ impl Recorder {
             .ok_or_else(|| Error::UnknownIncident(incident_id.to_owned()))?;
         let cpu_seconds = preflight::cpu_seconds(predicted_ms);
         let wait_for_idle = if urgent { WAIT_FOR_IDLE_URGENT } else { WAIT_FOR_IDLE };
-        let limits = Limits { wait_for_idle, cpu_seconds, memory };
+        let limits = leakprobe_shadow::Limits { wait_for_idle, cpu_seconds, memory };
         let questions = serde_json::to_string(&questions).unwrap_or_default();
         Ok(FreezeJob { preparation, output, limits, questions, mark })
     }

@@ -1,4 +1,4 @@
-//! Old incidents make room for new ones, by count and by bytes; leftovers of processes that died are removed.
+//! Old incidents make room for new ones, by count, by bytes and by age; leftovers of processes that died are removed.
 
 use crate::error::Error;
 use crate::files;
@@ -26,8 +26,20 @@ pub(crate) fn prepare(home: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes the oldest incidents until the limits hold. The newest and those in `keep` stay, whatever they weigh.
-pub(crate) fn enforce(incidents: &Path, most: u32, most_bytes: u64, keep: &[PathBuf]) -> io::Result<u32> {
+/// What may be kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits<'a> {
+    /// Incidents.
+    pub(crate) count: u32,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+    /// Those whose name begins with an earlier time go; in the form of the names.
+    pub(crate) since: &'a str,
+}
+
+/// Removes the oldest incidents until the limits hold. The newest and those in `keep` stay, whatever they weigh; the newest
+/// also whatever its age.
+pub(crate) fn enforce(incidents: &Path, limits: Limits<'_>, keep: &[PathBuf]) -> io::Result<u32> {
     let mut found = Vec::new();
     for entry in fs::read_dir(incidents)? {
         let entry = entry?;
@@ -43,13 +55,19 @@ pub(crate) fn enforce(incidents: &Path, most: u32, most_bytes: u64, keep: &[Path
     let mut removed = 0;
     let newest = found.pop().map(|(path, _)| path);
     for (path, size) in found {
-        if count <= most as usize && bytes <= most_bytes {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let old = name.as_str() < limits.since;
+        if !old && count <= limits.count as usize && bytes <= limits.bytes {
             break;
         }
         if keep.contains(&path) || newest.as_ref() == Some(&path) {
             continue;
         }
-        fs::remove_dir_all(&path)?;
+        match fs::remove_dir_all(&path) {
+            // Another process of the service removes the same ones.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         bytes -= size;
         count -= 1;
         removed += 1;
@@ -99,6 +117,20 @@ mod tests {
         names
     }
 
+    fn limits(count: u32, bytes: u64) -> Limits<'static> {
+        Limits { count, bytes, since: "" }
+    }
+
+    #[test]
+    fn what_is_too_old_goes_but_for_the_newest() {
+        let directory = incidents(&[10, 10, 10]);
+        let since = |since| Limits { since, ..limits(9, 1_000) };
+        assert_eq!(enforce(directory.path(), since("20260101T"), &[]).unwrap(), 1);
+        assert_eq!(left(&directory), ["1", "2"]);
+        assert_eq!(enforce(directory.path(), since("2027"), &[]).unwrap(), 1);
+        assert_eq!(left(&directory), ["2"]);
+    }
+
     #[test]
     fn a_directory_that_is_prepared_is_left_as_it_was() {
         let directory = tempfile::tempdir().unwrap();
@@ -120,9 +152,9 @@ mod tests {
     #[test]
     fn the_oldest_go_first_by_count_and_by_bytes() {
         let directory = incidents(&[10, 10, 10, 10]);
-        assert_eq!(enforce(directory.path(), 3, 1_000, &[]).unwrap(), 1);
+        assert_eq!(enforce(directory.path(), limits(3, 1_000), &[]).unwrap(), 1);
         assert_eq!(left(&directory), ["1", "2", "3"]);
-        assert_eq!(enforce(directory.path(), 3, 20, &[]).unwrap(), 1);
+        assert_eq!(enforce(directory.path(), limits(3, 20), &[]).unwrap(), 1);
         assert_eq!(left(&directory), ["2", "3"]);
     }
 
@@ -130,7 +162,7 @@ mod tests {
     fn the_newest_and_an_unfinished_one_stay() {
         let directory = incidents(&[10, 500, 900]);
         let unfinished = directory.path().join("20260100T000000.000Z-x-0");
-        assert_eq!(enforce(directory.path(), 1, 1, &[unfinished]).unwrap(), 1);
+        assert_eq!(enforce(directory.path(), limits(1, 1), &[unfinished]).unwrap(), 1);
         assert_eq!(left(&directory), ["0", "2"]);
     }
 

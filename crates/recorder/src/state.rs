@@ -9,7 +9,7 @@ use crate::queue::{EventReceiver, EventSender};
 use crate::walks::Walks;
 use leakprobe_core::memory_map::HeapSpaces;
 use leakprobe_core::memory_series::MemorySeries;
-use leakprobe_core::report::{FreezeParts, Pause};
+use leakprobe_core::report::{FreezeParts, Known, Pause};
 use leakprobe_core::stats::{EventLoop, ServerStats};
 use leakprobe_core::{Capability, Cost, Monitor, Nanos, ProcessIdentity, Report, Stats};
 use parking_lot::Mutex;
@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     /// Whether this process can be frozen into a shadow.
     pub(crate) can_freeze: AtomicBool,
     pub(crate) walks: Walks,
+    /// What the history knows of leaks that were reported, by their ids.
+    pub(crate) known_leaks: Mutex<HashMap<String, Known>>,
     /// Retaining paths that analyses found for leaks.
     pub(crate) paths_of_leaks: Remembered,
     /// Whether a shadow can count the heap's objects.
@@ -74,6 +76,8 @@ pub(crate) struct Shared {
     pub(crate) key: String,
     pub(crate) started_at: String,
     pub(crate) started: Nanos,
+    /// The same by the wall clock, ms since the epoch.
+    pub(crate) started_wall_ms: u64,
 }
 
 impl Shared {
@@ -119,7 +123,7 @@ impl Shared {
             let monitor = self.monitor.lock();
             monitor.report(identity, self.cost(&monitor))
         };
-        self.paths_of_leaks.fill(&mut report.leaks);
+        self.complete(&mut report);
         report
     }
 
@@ -130,8 +134,17 @@ impl Shared {
             let monitor = self.monitor.try_lock_for(wait)?;
             monitor.report(identity, self.cost(&monitor))
         };
-        self.paths_of_leaks.fill(&mut report.leaks);
+        self.complete(&mut report);
         Some(report)
+    }
+
+    /// What is known of leaks elsewhere: paths that analyses found, and the history.
+    fn complete(&self, report: &mut Report) {
+        self.paths_of_leaks.fill(&mut report.leaks);
+        let known = self.known_leaks.lock();
+        for leak in &mut report.leaks {
+            leak.known = known.get(&leak.id).cloned();
+        }
     }
 
     pub(crate) fn identity(&self) -> ProcessIdentity {

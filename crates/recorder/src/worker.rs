@@ -4,8 +4,10 @@
 //! app thread a system call. **Invariant:** a panic ends one step, not the thread and not the app.
 
 mod capture;
+mod decide;
 mod floors;
 mod memory;
+mod remember;
 mod stall;
 mod trips;
 mod walk;
@@ -14,6 +16,7 @@ use crate::Observer;
 use crate::analysis::Analyses;
 use crate::faults;
 use crate::files;
+use crate::history::History;
 use crate::malloc_reading::MallocReader;
 use crate::memory_reading::MemoryReader;
 use crate::panics;
@@ -32,7 +35,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const STEP: Duration = Duration::from_millis(50);
 /// A step that comes later than this says that the thread itself was not scheduled.
@@ -40,6 +43,10 @@ const LATE_NS: u64 = 500_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 /// A reading of the process is fresh for so long.
 const FRESH_NS: u64 = 100_000_000;
+/// The history has this long to be written when the probe is stopped.
+const HISTORY_END: Duration = Duration::from_secs(3);
+/// Old incidents are looked for this often, besides at each new one.
+const RETENTION_NS: u64 = 3_600 * SECOND_NS;
 /// The same error is told at most this often.
 const ERROR_EVERY_NS: u64 = 60 * SECOND_NS;
 
@@ -99,6 +106,11 @@ pub(crate) struct Worker {
     sample_until: Option<Nanos>,
     /// Nothing new is begun any more.
     stopping: bool,
+    last_retention: Option<Nanos>,
+    history: History,
+    remembered: remember::Remembered,
+    /// CPU time of the process at the reading before the last one, ms.
+    cpu_before: Option<u64>,
 }
 
 impl Worker {
@@ -110,6 +122,10 @@ impl Worker {
         let now = (shared.now)();
         let preset = shared.config.preset;
         Self {
+            history: History::start(&shared),
+            remembered: remember::Remembered::default(),
+            last_retention: None,
+            cpu_before: None,
             shared,
             observer,
             commands,
@@ -199,6 +215,9 @@ impl Worker {
             self.investigating = growing;
             self.observer.lock().investigate(growing);
         }
+        if !findings.is_empty() {
+            self.remember_findings(&findings);
+        }
         for leak in findings {
             if let Ok(json) = serde_json::to_string(&leak) {
                 self.observer.lock().finding(&json);
@@ -210,6 +229,11 @@ impl Worker {
         }
         if self.heap_limit.take().is_some() {
             self.shared.limit_seen.store(true, Ordering::Release);
+        }
+        self.remember(&surroundings);
+        if self.last_retention.is_none_or(|last| now.since(last) >= RETENTION_NS) {
+            self.last_retention = Some(now);
+            self.forget_old_incidents();
         }
         self.plan_floor(now);
         self.interrupt_stuck(now);
@@ -280,6 +304,7 @@ impl Worker {
         reading.malloc_free = malloc.map(|malloc| malloc.free);
         self.map_memory(now, malloc);
         reading.private_native = self.shared.monitor.lock().system(&reading.system(now));
+        self.cpu_before = self.shared.last_reading().and_then(|last| last.cpu_ms);
         self.shared.add_reading(reading);
         self.shared.cost.lock().cpu_ms = process_reading::own_cpu_ms();
     }
@@ -345,6 +370,8 @@ impl Worker {
         }
         self.write_report();
         self.write_memory_map();
+        self.remember_end();
+        self.history.stop(Instant::now() + HISTORY_END);
     }
 }
 

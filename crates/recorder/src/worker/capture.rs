@@ -2,10 +2,8 @@
 
 use super::{SECOND_NS, Worker};
 use crate::answers::Generator;
-use crate::files;
 use crate::incident::{self, Contents, Pending, Way};
 use crate::joining;
-use crate::preflight::Situation;
 use crate::questions::{Count, Purpose, Questions};
 use crate::retention;
 use crate::snapshot::Written;
@@ -53,19 +51,23 @@ impl Worker {
         // One request may have filled the heap since it was last read.
         let heap_used =
             at_limit.map_or(0, |reached| reached.limit as u64).max(stats.heap.map_or(0, |heap| heap.used));
-        let on_disk = shared.config.home().is_some();
+        let no_disk = self.no_disk();
         let asked = heap_snapshot;
-        let affordable = self.affordable(trip);
+        let urgent = trip.is_some_and(|trip| matches!(trip.condition.as_str(), "stall" | "heap-limit"));
+        let wanted = asked || floor || urgent;
+        let affordable = if wanted && no_disk.is_none() { self.affordable(trip, &id, asked) } else { Ok(()) };
         let heap_snapshot = if asked {
-            self.decide_snapshot(heap_used, trip.is_some(), on_disk, &affordable)
+            self.decide_snapshot(heap_used, trip.is_some(), no_disk.as_deref(), &affordable)
         } else {
             json!({ "state": "not-asked" })
         };
         let whole = heap_snapshot.get("state").is_some_and(|state| state == "pending");
-        let urgent = trip.is_some_and(|trip| matches!(trip.condition.as_str(), "stall" | "heap-limit"));
-        self.tell_budget(trip, (asked || floor || urgent) && shared.can_freeze.load(Ordering::Relaxed));
+        self.tell_budget(trip, &affordable);
+        if asked && !whole && no_disk.is_none() && affordable.is_ok() {
+            self.give_back_capture(&id);
+        }
         let can_freeze = shared.can_freeze.load(Ordering::Relaxed);
-        let shadow = self.decide_shadow(asked || floor || urgent, affordable);
+        let shadow = self.decide_shadow(wanted, no_disk.as_deref(), &affordable);
         let by_shadow = shadow.get("state").is_some_and(|state| state == "pending");
         let pending = whole || by_shadow;
         let room = self.room(heap_used, whole);
@@ -100,9 +102,16 @@ impl Worker {
             shadow,
             heap_limit: at_limit,
         });
-        let Some(incidents) = shared.config.home().map(|home| home.join("incidents")) else {
-            self.observer.lock().incident(&json.to_string());
-            return;
+        if let (Some(map), Some(same)) = (json.as_object_mut(), self.same_as()) {
+            map.insert("sameAs".to_owned(), same);
+        }
+        let home = shared.config.home().filter(|_| no_disk.is_none());
+        let Some(incidents) = home.map(|home| home.join("incidents")) else {
+            let because = no_disk.unwrap_or_default();
+            if let (Some(map), true) = (json.as_object_mut(), shared.config.directory.is_some()) {
+                map.insert("notWritten".to_owned(), json!(because));
+            }
+            return self.tell_incident(&json);
         };
         if let Some(map) = json.as_object_mut() {
             map.insert("directory".to_owned(), json!(incidents.join(&name)));
@@ -110,26 +119,14 @@ impl Worker {
         let report = serde_json::to_vec(&shared.report()).unwrap_or_default();
         let path = match incident::write(&incidents, &name, &json, &report) {
             Ok(path) => path,
-            Err(error) => {
-                self.disk_failed("writing an incident", &error);
-                if let Some(map) = json.as_object_mut() {
-                    map.insert(
-                        "heapSnapshot".to_owned(),
-                        json!({ "state": "failed", "because": error.to_string() }),
-                    );
-                    map.insert("shadow".to_owned(), json!({ "state": "not-asked" }));
-                    map.remove("directory");
-                }
-                self.observer.lock().incident(&json.to_string());
-                return;
-            }
+            Err(error) => return self.not_written(&id, json, whole, &error),
         };
         self.disk_works();
-        self.enforce_retention(&incidents, &path);
+        self.enforce_retention(&incidents, Some(&path));
         if !pending {
-            self.observer.lock().incident(&json.to_string());
-            return;
+            return self.tell_incident(&json);
         }
+        self.remember_incident(&json);
         let waiting = Pending {
             questions,
             heap_used,
@@ -143,6 +140,27 @@ impl Worker {
             ..Pending::new(path, json, now)
         };
         self.ask(&id, waiting);
+    }
+
+    /// The disk takes no incident: it is told, and nothing is taken for it.
+    fn not_written(&mut self, id: &str, mut json: Value, whole: bool, error: &std::io::Error) {
+        self.disk_failed("writing an incident", error);
+        if let Some(map) = json.as_object_mut() {
+            let because = error.to_string();
+            map.insert("heapSnapshot".to_owned(), json!({ "state": "failed", "because": because }));
+            map.insert("shadow".to_owned(), json!({ "state": "not-asked" }));
+            map.remove("directory");
+        }
+        if whole {
+            self.give_back_capture(id);
+        }
+        self.tell_incident(&json);
+    }
+
+    /// An incident is complete.
+    fn tell_incident(&self, json: &Value) {
+        self.remember_incident(json);
+        self.observer.lock().incident(&json.to_string());
     }
 
     /// Asks the app thread for a heap snapshot, by the way that is set.
@@ -173,84 +191,6 @@ impl Worker {
                 waiting.interrupt_at = None;
                 self.observer.lock().interrupt();
             }
-        }
-    }
-
-    /// Whether anything may be taken now: one thing at a time, within the budget when a trigger asks. At the heap limit
-    /// there is no later chance, so a second one may go beside the first.
-    fn affordable(&self, trip: Option<&Trip>) -> Result<(), String> {
-        let last_chance = trip.is_some_and(|trip| trip.condition == "heap-limit");
-        let (others, snapshots) = {
-            let pending = self.shared.pending.lock();
-            (pending.len(), pending.values().filter(|pending| pending.questions.heap_snapshot).count())
-        };
-        if others > usize::from(last_chance) {
-            let what = if snapshots > 0 {
-                "another heap snapshot is being taken"
-            } else {
-                "another shadow is at work"
-            };
-            return Err(what.to_owned());
-        }
-        if trip.is_none() || last_chance || !self.shared.can_freeze.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        self.shared.budget.lock().allows((self.shared.now)())
-    }
-
-    /// Whether a shadow is asked; where a heap snapshot comes with it, it was decided before that there is room.
-    fn decide_shadow(&self, wanted: bool, affordable: Result<(), String>) -> Value {
-        if !wanted {
-            return json!({ "state": "not-asked" });
-        }
-        if !self.shared.can_freeze.load(Ordering::Relaxed) {
-            return json!({ "state": "refused", "because": "this process cannot be frozen: see the capability `freeze`" });
-        }
-        if self.shared.config.home().is_none() {
-            return json!({ "state": "refused", "because": "this probe has no directory" });
-        }
-        if let Err(because) = affordable {
-            return json!({ "state": "refused", "because": because });
-        }
-        json!({ "state": "pending" })
-    }
-
-    fn decide_snapshot(
-        &self,
-        heap_used: u64,
-        by_trigger: bool,
-        on_disk: bool,
-        affordable: &Result<(), String>,
-    ) -> Value {
-        if !on_disk {
-            return json!({ "state": "refused", "because": "this probe has no directory" });
-        }
-        if let Err(because) = affordable {
-            return json!({ "state": "refused", "because": because });
-        }
-        let free = self.shared.config.home().and_then(|home| files::free_space(&home));
-        let checked = free.map_or(Ok(()), |free| self.learned.disk(heap_used, free)).and_then(|()| {
-            match (
-                self.shared.can_freeze.load(Ordering::Relaxed),
-                self.shared.can_count.load(Ordering::Relaxed),
-            ) {
-                // The shadow looks for itself whether there is room, and nobody waits for it.
-                (true, true) => Ok(self.learned.predicted_ms(heap_used)),
-                (true, false) => self.learned.by_bytes(self.situation(heap_used, false)),
-                (false, _) => self.learned.by_bytes(self.situation(heap_used, by_trigger)),
-            }
-        });
-        match checked {
-            Ok(predicted) => json!({ "state": "pending", "predictedPauseMs": predicted }),
-            Err(because) => json!({ "state": "refused", "because": because }),
-        }
-    }
-
-    fn situation(&self, heap_used: u64, limited: bool) -> Situation {
-        Situation {
-            heap_used,
-            available: self.shared.last_reading().and_then(|reading| reading.available()),
-            longest_pause_ms: limited.then_some(self.shared.config.max_snapshot_pause_ms),
         }
     }
 
@@ -332,9 +272,13 @@ impl Worker {
             self.disk_failed("completing an incident", &error);
         }
         if let Some(incidents) = pending.path.parent().map(PathBuf::from) {
-            self.enforce_retention(&incidents, &pending.path);
+            self.enforce_retention(&incidents, Some(&pending.path));
         }
-        self.observer.lock().incident(&pending.json.to_string());
+        let state = pending.json.pointer("/heapSnapshot/state").and_then(Value::as_str);
+        if pending.questions.heap_snapshot && state != Some("written") {
+            self.give_back_capture(id);
+        }
+        self.tell_incident(&pending.json);
         if let Some(bytes) = whole {
             self.analyse(&pending.path, bytes);
         }
@@ -381,14 +325,30 @@ impl Worker {
         self.stopping = stopping;
     }
 
-    pub(super) fn enforce_retention(&mut self, incidents: &Path, newest: &Path) {
+    /// Old incidents go, also when there are no new ones.
+    pub(super) fn forget_old_incidents(&mut self) {
+        let incidents = self.shared.config.home().map(|home| home.join("incidents"));
+        if let Some(incidents) = incidents.filter(|incidents| incidents.exists()) {
+            self.enforce_retention(&incidents, None);
+        }
+    }
+
+    /// Old incidents go; `newest` stays, as do those that are not complete.
+    pub(super) fn enforce_retention(&mut self, incidents: &Path, newest: Option<&Path>) {
         let mut keep: Vec<PathBuf> =
             self.shared.pending.lock().values().map(|pending| pending.path.clone()).collect();
-        keep.push(newest.to_path_buf());
+        keep.extend(newest.map(Path::to_path_buf));
         let config = &self.shared.config;
-        if let Err(error) =
-            retention::enforce(incidents, config.max_incidents, config.max_incident_bytes, &keep)
-        {
+        let age = Duration::from_millis(config.max_incident_age_ms);
+        let since =
+            std::time::SystemTime::now().checked_sub(age).unwrap_or(std::time::SystemTime::UNIX_EPOCH);
+        let since = incident::time_name(&humantime::format_rfc3339_millis(since).to_string());
+        let limits = retention::Limits {
+            count: config.max_incidents,
+            bytes: config.max_incident_bytes,
+            since: &since,
+        };
+        if let Err(error) = retention::enforce(incidents, limits, &keep) {
             self.disk_failed("removing old incidents", &error);
         }
     }

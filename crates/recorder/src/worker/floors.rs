@@ -13,6 +13,7 @@ use crate::{Way, preflight, walks, worker};
 use leakprobe_core::observation::{Floor, Watched};
 use leakprobe_core::planner::FloorSource;
 use leakprobe_core::{Nanos, RouteId};
+use leakprobe_history::Claim;
 use leakprobe_shadow::Preparation;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -79,10 +80,6 @@ impl Worker {
         if !shared.pending.lock().is_empty() {
             return put_off(BEHIND_ANOTHER_MS, "another shadow is at work");
         }
-        let allowed = shared.budget.lock().allows_share(now, SHARE_OF_BUDGET);
-        if let Err(why) = allowed {
-            return put_off(WITHOUT_BUDGET_MS, &why);
-        }
         let reading = shared.last_reading();
         let heap_used = shared.stats().heap.map_or(0, |heap| heap.used);
         // A collection may move everything: then all pages of the heap are the shadow's own.
@@ -92,6 +89,10 @@ impl Worker {
         let Ok(preparation) = Preparation::read() else {
             return put_off(WITHOUT_BUDGET_MS, "/proc/self/smaps cannot be read");
         };
+        let claim = Claim { incident: "", freeze: true, capture: false, share: SHARE_OF_BUDGET };
+        if let Err(why) = self.claim(&claim) {
+            return put_off(WITHOUT_BUDGET_MS, &why);
+        }
         self.floors = self.floors.wrapping_add(1);
         let room = reading.and_then(|reading| reading.available()).map(preflight::room);
         let walk = shared.walks.wanted(heap_used, room);

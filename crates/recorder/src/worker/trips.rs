@@ -17,10 +17,14 @@ impl Worker {
             self.sample_until = Some(now.plus(SAMPLE_NS));
         }
         let recorded = asks(Action::Record) || trip.heap_snapshot;
-        let id = recorded.then(|| {
+        let mut id = recorded.then(|| {
             self.sequence += 1;
             incident_id(self.shared.started, self.sequence)
         });
+        if let Some(who) = id.as_ref().and_then(|id| self.captured_elsewhere(trip, id)) {
+            self.shared.monitor.lock().throttled_elsewhere(&trip.trigger, &who);
+            id = None;
+        }
         if asks(Action::AdviseRestart) {
             let advice = json!({
                 "trigger": trip.trigger, "because": trip.because, "route": trip.route, "incident": id,
@@ -35,15 +39,5 @@ impl Worker {
             heap_snapshot: trip.heap_snapshot,
             floor: trip.condition == "heap-limit" || asks(Action::ShadowCollection),
         });
-    }
-
-    /// The budget is used up for what a trip asked for: its trigger says so.
-    pub(super) fn tell_budget(&self, trip: Option<&Trip>, wanted: bool) {
-        let Some(trip) = trip.filter(|trip| wanted && trip.condition != "heap-limit") else { return };
-        let now = (self.shared.now)();
-        let allowed = self.shared.budget.lock().allows(now);
-        if let Err(because) = allowed {
-            self.shared.monitor.lock().out_of_budget(&trip.trigger, &because);
-        }
     }
 }
