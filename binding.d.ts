@@ -20,11 +20,6 @@ export declare class Cancellation {
 /** A started probe: the recorder's thread and the app thread's side of it. */
 export declare class NativeProbe {
   /**
-   * What V8 says now, bytes: used in the new, the old, the code, the large-object and all other spaces, what of all spaces is
-   * resident, and array buffers.
-   */
-  heapSpaces(numbers: Float64Array): void
-  /**
    * Starts. `options` is the JSON of the complete options; `cells` has 8 numbers, of which 1 to 5 hold what
    * `v8.getHeapStatistics()` says now (used, external, total, limit, malloced), against which the native reading
    * is checked. `on_event` gets `finding`, `incident`, `error`, `heap-snapshot`, `investigate` and
@@ -83,6 +78,15 @@ export declare class NativeProbe {
    * without it does the same when it frees this object.
    */
   stop(): void
+  /** Begins the CPU profile of this incident: for how long, ms. Throws when it is too late. */
+  beginCpuProfile(id: string): number
+  /** The profile as V8's JSON, or why there is none; `pause_ms` is what it cost. */
+  endCpuProfile(id: string, profile: string | undefined | null, pauseMs: number, why?: string | undefined | null): void
+  /**
+   * What V8 says now, bytes: used in the new, the old, the code, the large-object and all other spaces, what of all spaces is
+   * resident, and array buffers.
+   */
+  heapSpaces(numbers: Float64Array): void
   /** Handles of requests in flight for `ms` or longer, the oldest first. */
   olderRequests(ms: number): Array<number>
   /** Pairs of the handle and the route of requests that still run, at most 256; those that do not any more are left out. */
@@ -115,8 +119,11 @@ export interface CliOutput {
   stderr: string
 }
 
+/** The same of alarms. */
+export declare function completeAlarms(alarms: string, test: boolean): string
+
 /**
- * Checks and completes triggers, given as JSON; `test` takes the defaults of the preset `test`. JSON with `triggers`, or with
+ * Checks and completes triggers, given as JSON; `test` takes the defaults of the preset `test`. JSON with them under `complete`, or with
  * `problems`: each its `path`, what was `expected` there, and what was `received`.
  */
 export declare function completeTriggers(triggers: string, test: boolean): string

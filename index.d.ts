@@ -2,6 +2,7 @@
 
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
+import type { Alarm, RestartAdvice } from './lib/alarms'
 import type { Leak, Report } from './report'
 import type { Cost, RouteStats, Stats } from './stats'
 
@@ -29,6 +30,7 @@ export function start (options?: Options): Probe
 export function honoRoutes (): (context: any, next: () => Promise<void>) => Promise<void>
 
 export * from './lib/heap-snapshots'
+export * from './lib/alarms'
 
 /** A running probe. Its listeners are called on the app thread. */
 export interface Probe extends EventEmitter {
@@ -123,6 +125,8 @@ export interface Options {
   reportIntervalMs?: number
   /** A second place where the report is kept current, besides the directory; `false`: none. Default `false`. */
   reportFile?: string | false
+  /** Who is told by webhook, at most 16; see docs/alarms.md. `false`: nobody. Default `false`. */
+  alarms?: Alarm[] | false
   /** Triggers in place of the default ones; `false`: none. */
   triggers?: Trigger[] | false
   /** Incidents kept, 1 to 10 000; the oldest go first. Default 20. */
@@ -210,14 +214,17 @@ export interface Trigger {
   heapSnapshot?: boolean
   /** What is done at a trip; none: the trip is only counted. Default `['record']`. */
   actions?: TriggerAction[]
+  /** Names of the alarms that are told, 1 to 16; brings the action `webhook`. Default all, if `actions` has `webhook`. */
+  alarms?: string[]
 }
 
 /**
  * What is done at a trip: `record` writes an incident; `shadow-collection` asks a shadow for stack, exact floor and a walk
- * over the heap; `heap-snapshot` takes one; `heap-samples` runs V8's sampling heap profiler for ten minutes;
- * `advise-restart` emits `restart-advised`. The second and third bring `record` with them.
+ * over the heap; `heap-snapshot` takes one; `heap-samples` runs V8's sampling heap profiler for ten minutes; `cpu-profile` runs V8's CPU
+ * profiler for 10 s (`test`: 1 s); `webhook` tells alarms; `advise-restart` emits `restart-advised`. The second, third and fifth bring
+ * `record` with them.
  */
-export type TriggerAction = 'record' | 'shadow-collection' | 'heap-snapshot' | 'heap-samples' | 'advise-restart'
+export type TriggerAction = 'record' | 'shadow-collection' | 'heap-snapshot' | 'heap-samples' | 'cpu-profile' | 'webhook' | 'advise-restart'
 
 /** One condition, or several. Conditions of routes inside `all` speak of the same route. */
 export type When = Condition | { all: When[] } | { any: When[] }
@@ -244,8 +251,11 @@ export type Condition =
   | { type: 'running', aboveMs: number, count?: number }
   /** Share, 0 to 0.999, of a route's requests that failed, over the windows of the last `forMs`, with at least `minRequests` (default 20). */
   | { type: 'errors', aboveShare: number, minRequests?: number }
-  /** A leak of a route is reported, of this kind (default any), with at least this confidence, 0 to 0.99 (default 0). */
-  | { type: 'leak', minConfidence?: number, kind?: Leak['kind'] }
+  /**
+   * A leak of a route is reported, of this kind (default any), with at least this confidence, 0 to 0.99 (default 0), and with `limitWithinMs`,
+   * 1 000 to 2 592 000 000, one that reaches the heap limit in this time at its rate.
+   */
+  | { type: 'leak', minConfidence?: number, kind?: Leak['kind'], limitWithinMs?: number }
   /** The heap right after a full collection, of V8 or in a shadow. */
   | { type: 'floor' } & BytesLimit
   /** Resident memory; Linux. */
@@ -268,18 +278,6 @@ export type Condition =
   | { type: 'descriptors' } & CountLimit
   /** Requests in flight. */
   | { type: 'in-flight' } & CountLimit
-
-/** What `restart-advised` tells. Nothing is ended by it. */
-export interface RestartAdvice {
-  /** Name of the trigger. */
-  trigger: string
-  /** One sentence with the value and the threshold. */
-  because: string
-  /** The route, for conditions of routes. */
-  route: string | null
-  /** Id of the incident that is being written; `null` when none is. */
-  incident: string | null
-}
 
 /** Options of {@link Probe.capture}. */
 export interface CaptureOptions {
@@ -309,6 +307,8 @@ export interface Incident {
   heapSnapshot: { state: 'not-asked' | 'refused' | 'pending' | 'written' | 'failed', because?: string, file?: string, pauseMs?: number, [detail: string]: unknown }
   /** State of the shadow that was asked for stack and floor, or for the heap snapshot; `pauseMs` is what it cost the app. */
   shadow: { state: 'not-asked' | 'refused' | 'pending' | 'answered' | 'failed', because?: string, attempts?: number, pauseMs?: number, [detail: string]: unknown }
+  /** State of the CPU profile; absent when none was asked for. `pauseMs` is what starting and reading it cost the app thread. */
+  cpuProfile?: { state: 'refused' | 'pending' | 'written' | 'failed', because?: string, file?: string, bytes?: number, ms?: number, pauseMs?: number }
   /** Name of the stack's file in the directory, where a shadow told it. */
   stack?: string
   /** What the shadow's walk over the heap found, in numbers; `file` has the whole of it. Absent where there was none. */
@@ -367,6 +367,8 @@ export type ErrorCode =
   | 'LEAKPROBE_ERR_NO_DIRECTORY'
   /** A fault of leakprobe's own; the message says where. The application is not harmed. */
   | 'LEAKPROBE_ERR_INTERNAL'
+  /** An alarm's certificates cannot be read, or its thread cannot be started. */
+  | 'LEAKPROBE_ERR_ALARM'
   /** The background thread cannot be started. */
   | 'LEAKPROBE_ERR_THREAD'
   /** No such incident waits for a heap snapshot. */

@@ -89,8 +89,32 @@ export interface Stats {
   eventLoop?: { silentMs: number }
   /** Where all this is served over HTTP, or why it is not; absent where the option `serve` does not ask for it. */
   server?: { address?: string, because?: string }
+  /** What came of each alarm's messages since the start. */
+  alarms: AlarmStats[]
   /** The probe's own cost. */
   cost: Cost
+}
+
+/** What came of an alarm's messages. */
+export interface AlarmStats {
+  /** Its name. */
+  name: string
+  /** Accepted by its server. */
+  delivered: number
+  /** Given up: refused, failed eight times, or not delivered before the end. */
+  givenUp: number
+  /** On their way, or waiting to be sent again. */
+  waiting: number
+  /** Held back by `maxPerHour`. */
+  throttled: number
+  /** Lost, because too many were waiting. */
+  dropped: number
+  /** Attempts that failed. */
+  failures: number
+  /** RFC 3339; absent before the first. */
+  lastDeliveredAt?: string
+  /** Why the last attempt failed, without the address; absent once another one has succeeded. */
+  lastFailure?: string
 }
 
 /** Resident memory in parts, at an instant. */

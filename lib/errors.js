@@ -41,6 +41,7 @@ const TABLE = {
   LEAKPROBE_ERR_INTERNAL: { Base: Error },
   LEAKPROBE_ERR_DIRECTORY: { Base: Error },
   LEAKPROBE_ERR_NO_DIRECTORY: { Base: Error },
+  LEAKPROBE_ERR_ALARM: { Base: Error },
   LEAKPROBE_ERR_THREAD: { Base: Error },
   LEAKPROBE_ERR_UNKNOWN_INCIDENT: { Base: Error },
   LEAKPROBE_ERR_BUSY: { Base: Error },

@@ -35,6 +35,7 @@ class NoopProbe extends EventEmitter {
       workers: { running: 0, started: 0, read: 0, heapUsed: 0, heapTotal: 0, external: 0 },
       investigation: { state: 'off', because: this.#why.message, floors: 0 },
       triggers: [],
+      alarms: [],
       cost: noCost()
     }
   }

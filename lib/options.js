@@ -9,6 +9,7 @@ const path = require('node:path')
 const { codedError, describe } = require('./errors')
 const { readConfigFile } = require('./config-file')
 const { readEnvironment } = require('./environment')
+const { completeAlarms, checkAlarmNames } = require('./alarm-options')
 const { completeTriggers, DEFAULT_TRIGGERS } = require('./trigger-options')
 const { serviceName } = require('./service-name')
 const { serveOption } = require('./serve-option')
@@ -46,6 +47,7 @@ const OPTIONS = {
   watchOneIn: { check: check.integer(0, 1_000_000), default: 32, test: 4, environment: 'number' },
   reportIntervalMs: { check: check.integer(100, HOUR_MS), default: 10_000, test: 1000, environment: 'number' },
   reportFile: { check: check.pathOrFalse, default: false, environment: 'text' },
+  alarms: { check: completeAlarms, default: false, environment: 'json' },
   triggers: { check: completeTriggers, default: DEFAULT_TRIGGERS, environment: 'json' },
   maxIncidents: { check: check.integer(1, 10_000), default: 20, environment: 'number' },
   maxIncidentBytes: { check: check.integer(1_048_576, Number.MAX_SAFE_INTEGER), default: 1_073_741_824, environment: 'number' },
@@ -77,24 +79,25 @@ function readOptions (given = {}, { env = process.env, cwd = process.cwd() } = {
   ]
   for (const { values, source } of sources) refuseUnknown(values, source)
 
-  const preset = pick('preset', sources, 'production')
+  const preset = pick('preset', sources, 'production', env)
   const options = { preset }
-  for (const name of Object.keys(OPTIONS)) options[name] = pick(name, sources, preset)
+  for (const name of Object.keys(OPTIONS)) options[name] = pick(name, sources, preset, env)
   for (const name of ['directory', 'reportFile']) {
     if (options[name] !== false) options[name] = path.resolve(cwd, options[name])
   }
+  checkAlarmNames(options)
   return Object.freeze(options)
 }
 
-function pick (name, sources, preset) {
+function pick (name, sources, preset, env) {
   const { check, default: standard, test = standard } = OPTIONS[name]
   for (const { values, source, sourceOf } of sources) {
     if (values[name] === undefined) continue
-    return check(values[name], { option: name, source: sourceOf?.(name) ?? source, preset })
+    return check(values[name], { option: name, source: sourceOf?.(name) ?? source, preset, env })
   }
   const value = preset === 'test' ? test : standard
   if (typeof value === 'function') return value()
-  return name === 'triggers' ? check(value, { option: name, preset }) : value
+  return name === 'triggers' || name === 'alarms' ? check(value, { option: name, preset }) : value
 }
 
 function refuseUnknown (values, source) {

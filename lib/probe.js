@@ -12,6 +12,7 @@ const { gitRevision } = require('./deployment')
 const { loadNative, callNative } = require('./native')
 const { makeCells, writeHeapStatistics } = require('./heap-statistics')
 const { HeapSpaces } = require('./heap-spaces')
+const { CpuProfile } = require('./cpu-profile')
 const { watchCollections } = require('./collections')
 const { watchRequests } = require('./requests')
 const { watchUpgrades } = require('./upgrades')
@@ -45,6 +46,7 @@ class Probe extends EventEmitter {
   #writeHeap
   #routes
   #captures
+  #cpuProfile
   #readings
   #watched
   #witnesses
@@ -149,6 +151,8 @@ class Probe extends EventEmitter {
     this.#undo.push(() => watched.stop())
     this.#captures = new Captures(native, watched)
     this.#undo.push(() => this.#captures.stop())
+    const cpuProfile = this.#cpuProfile = new CpuProfile(native, state('cpuProfile'))
+    this.#undo.push(() => cpuProfile.stop())
 
     const routes = this.#routes = createRoutes({ options, intern: (name) => native.route(name), setCapability: state('routes') })
     this.#undo.push(() => routes.stop())
@@ -228,8 +232,12 @@ class Probe extends EventEmitter {
     if (this.#native === undefined) return
     const value = JSON.parse(json)
     if (kind === 'heap-snapshot') {
+      // A process whose profiler runs cannot be frozen: it ends here, with what it has.
+      this.#cpuProfile.stop()
       if (value.freeze) this.#captures.freeze(value.id)
       else this.#captures.takeHeapSnapshot(value.id)
+    } else if (kind === 'cpu-profile') {
+      this.#cpuProfile.take(value.id)
     } else if (kind === 'investigate') {
       this.#witnesses.investigate(value.on)
     } else if (kind === 'finding') {
@@ -258,7 +266,7 @@ class Probe extends EventEmitter {
     for (const undo of this.#undo.splice(0).reverse()) undo()
     native.stop()
     // The addon may hold our event callback, and so this object, for as long as its own object lives.
-    this.#hot = this.#routes = this.#captures = this.#watched = this.#witnesses = undefined
+    this.#hot = this.#routes = this.#captures = this.#cpuProfile = this.#watched = this.#witnesses = undefined
     this.#onStop()
   }
 }

@@ -27,10 +27,15 @@ const MOST_VALUES = 20_000
  * addon there is nobody to check them, and none.
  */
 function completeTriggers (value, at) {
+  return completeBy('completeTriggers', value, at)
+}
+
+/** What the addon's function of this name makes of the value. */
+function completeBy (name, value, at) {
   const json = JSON.stringify(plain(value, at, { depth: 0, values: 0 }))
   if (whyNotNative() !== undefined) return []
-  const { triggers, problems } = JSON.parse(callNative(() => loadNative().completeTriggers(json, at.preset === 'test')))
-  if (problems === undefined) return triggers
+  const { complete, problems } = JSON.parse(callNative(() => loadNative()[name](json, at.preset === 'test')))
+  if (problems === undefined) return complete
   const placed = problems.map(({ path, expected, received }) => ({ option: `${at.option}${path}`, expected, received }))
   throw Object.assign(codedError('LEAKPROBE_ERR_OPTION', { ...placed[0], source: at.source }), { problems: placed })
 }
@@ -62,4 +67,4 @@ function plainObject (value, at, size) {
   return copy
 }
 
-module.exports = { completeTriggers, DEFAULT_TRIGGERS }
+module.exports = { completeTriggers, completeBy, DEFAULT_TRIGGERS }

@@ -58,6 +58,10 @@ impl Observer for Events {
         self.tell("heap-snapshot", &serde_json::json!({ "id": incident_id, "freeze": freeze }).to_string());
     }
 
+    fn take_cpu_profile(&self, incident_id: &str) {
+        self.tell("cpu-profile", &serde_json::json!({ "id": incident_id }).to_string());
+    }
+
     fn investigate(&self, on: bool) {
         self.tell("investigate", &serde_json::json!({ "on": on }).to_string());
     }

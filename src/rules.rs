@@ -2,27 +2,41 @@
 
 use crate::caught::caught;
 use crate::probe::NativeProbe;
+use leakprobe_core::alarm;
 use leakprobe_core::event::RouteId;
-use leakprobe_core::trigger::{Preset, read};
+use leakprobe_core::trigger::{Preset, Problem, read};
 use napi::bindgen_prelude::Int32Array;
 use napi_derive::napi;
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 /// Requests told of at most.
 const MOST: usize = 256;
 
-/// Checks and completes triggers, given as JSON; `test` takes the defaults of the preset `test`. JSON with `triggers`, or with
+/// Checks and completes triggers, given as JSON; `test` takes the defaults of the preset `test`. JSON with them under `complete`, or with
 /// `problems`: each its `path`, what was `expected` there, and what was `received`.
 #[napi]
 pub fn complete_triggers(triggers: String, test: bool) -> napi::Result<String> {
-    caught(|| Ok(completed(&triggers, test)))
+    caught(|| Ok(completed(read(&parsed(&triggers), preset(test)))))
 }
 
-fn completed(triggers: &str, test: bool) -> String {
-    let preset = if test { Preset::Test } else { Preset::Production };
-    let value = serde_json::from_str(triggers).unwrap_or_default();
-    let told = match read(&value, preset) {
-        Ok(triggers) => json!({ "triggers": triggers }),
+/// The same of alarms.
+#[napi]
+pub fn complete_alarms(alarms: String, test: bool) -> napi::Result<String> {
+    caught(|| Ok(completed(alarm::read(&parsed(&alarms), preset(test)))))
+}
+
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+fn preset(test: bool) -> Preset {
+    if test { Preset::Test } else { Preset::Production }
+}
+
+fn completed(read: Result<impl Serialize, Vec<Problem>>) -> String {
+    let told = match read {
+        Ok(complete) => json!({ "complete": complete }),
         Err(problems) => {
             let told = problems.iter().map(|problem| {
                 json!({ "path": problem.path, "expected": problem.expected, "received": problem.received })

@@ -52,6 +52,14 @@ http.createServer((request, response) => {
   response.end()
 })
 
+start({
+  alarms: [{ name: 'ops', url: 'https://hooks.example/', key: 'env:KEY', on: ['leak'] }],
+  triggers: [{ name: 'x', when: { type: 'leak', limitWithinMs: 3_600_000 }, actions: ['cpu-profile', 'webhook'], alarms: ['ops'] }]
+})
+const delivered: number | undefined = stats.alarms[0]?.delivered
+const oldSpace: number | undefined = stats.memoryMap?.parts.find(({ name }) => name === 'v8 old space')?.bytes
+// @ts-expect-error an alarm without its URL
+start({ alarms: [{ name: 'ops' }] })
 // @ts-expect-error an option that does not exist
 start({ directroy: '/tmp' })
 // @ts-expect-error a condition without its threshold
@@ -61,12 +69,12 @@ start({ triggers: [{ name: 'x', when: { type: 'latency' } }] })
 // @ts-expect-error growth without its span
 start({ triggers: [{ name: 'x', when: { type: 'rss', growsBytes: 5 } }] })
 // @ts-expect-error no such action
-start({ triggers: [{ name: 'x', when: { type: 'heap-limit' }, actions: ['webhook'] }] })
+start({ triggers: [{ name: 'x', when: { type: 'heap-limit' }, actions: ['page'] }] })
 probe.on('restart-advised', ({ because, incident }) => because.length + (incident?.length ?? 0))
 // @ts-expect-error a number where a text is expected
 probe.setRoute(new http.IncomingMessage(null as never), 7)
 
-export { honoRoutes, version, p95, range, served, use }
+export { honoRoutes, version, p95, delivered, oldSpace, range, served, use }
 
 async function readHeapSnapshots (): Promise<void> {
   const analysis: HeapSnapshotAnalysis = await analyzeHeapSnapshot('a.heapsnapshot', { rows: 5, signal: AbortSignal.timeout(1000) })

@@ -14,6 +14,7 @@ pub(crate) enum Command {
     Say(String),
     Report { directory: PathBuf, json: bool },
     Incidents { directory: PathBuf, json: bool },
+    Doctor { place: PathBuf, json: bool },
     MemoryMap { place: PathBuf, json: bool, svg: Option<PathBuf> },
     Analyze { file: PathBuf, json: bool, rows: usize, output: Option<PathBuf> },
     Diff { files: Vec<PathBuf>, json: bool, rows: usize },
@@ -88,6 +89,7 @@ fn command(found: Words) -> Result<Command, String> {
     match (name, paths.as_slice()) {
         (Some("report"), [directory]) => Ok(Command::Report { directory: directory.clone(), json }),
         (Some("incidents"), [directory]) => Ok(Command::Incidents { directory: directory.clone(), json }),
+        (Some("doctor"), [place]) => Ok(Command::Doctor { place: place.clone(), json }),
         (Some("memory-map"), [place]) => Ok(Command::MemoryMap { place: place.clone(), json, svg }),
         (Some("analyze"), [file]) => Ok(Command::Analyze { file: file.clone(), json, rows, output }),
         (Some("diff"), [_, _, ..]) => Ok(Command::Diff { files: paths, json, rows }),
@@ -103,7 +105,7 @@ fn command(found: Words) -> Result<Command, String> {
         (Some(name @ ("report" | "incidents")), rest) => {
             Err(format!("{name} takes one directory, received {}; see leakprobe {name} --help", rest.len()))
         }
-        (Some(name @ "memory-map"), rest) => Err(format!(
+        (Some(name @ ("doctor" | "memory-map")), rest) => Err(format!(
             "{name} takes one directory or process id, received {}; see leakprobe {name} --help",
             rest.len()
         )),
@@ -135,6 +137,7 @@ mod tests {
         for (line, expected) in [
             ("report d", Command::Report { directory: "d".into(), json: false }),
             ("--json incidents d", Command::Incidents { directory: "d".into(), json: true }),
+            ("doctor 7", Command::Doctor { place: "7".into(), json: false }),
             (
                 "memory-map 7 --svg o",
                 Command::MemoryMap { place: "7".into(), json: false, svg: Some("o".into()) },
@@ -158,7 +161,7 @@ mod tests {
         ] {
             assert_eq!(parsed(line), Ok(expected), "{line}");
         }
-        for name in ["report", "incidents", "memory-map", "analyze", "diff", "path", "redact"] {
+        for name in ["report", "incidents", "doctor", "memory-map", "analyze", "diff", "path", "redact"] {
             let Ok(Command::Say(text)) = parsed(&format!("{name} --help")) else { panic!("{name}") };
             assert!(
                 text.starts_with(&format!("usage: leakprobe {name}"))

@@ -10,6 +10,7 @@ commands:
   incidents DIR           the incidents kept in DIR, oldest first
   history DIR             what the service did over days and weeks
   top DIR|PID             what a running process does, drawn anew each second, like top
+  doctor DIR|PID          what is wrong with a process, what is not, and what to do
   memory-map DIR|PID      where the process's memory is, in bars or as a picture
   analyze FILE            what a heap snapshot holds, and where it gathers
   diff FILE FILE...       what grew from one heap snapshot to the next
@@ -60,6 +61,20 @@ examples:
   npx leakprobe incidents .leakprobe --json | jq '.[-1].directory'
 
 exit codes: 0 done, also when there are none, 1 no such directory or unreadable, 2 wrong usage
+";
+const DOCTOR: &str = "\
+usage: leakprobe doctor DIR|PID [--json]
+
+The verdict, what to do, what the numbers support and what they rule out, and what cannot be measured here and why. DIR
+is the directory of the probe or one service's folder in it; PID is a running process of yours. It reads the report that
+the process keeps there, and says how old that is.
+
+examples:
+  npx leakprobe doctor .leakprobe
+  npx leakprobe doctor 4711
+  npx leakprobe doctor .leakprobe --json | jq '.hypotheses[] | select(.state == \"supported\")'
+
+exit codes: 0 done, whatever it found, 1 no report there or unreadable, 2 wrong usage
 ";
 const MEMORY_MAP: &str = "\
 usage: leakprobe memory-map DIR|PID [--svg FILE] [--json]
@@ -155,6 +170,7 @@ pub(crate) fn text(command: Option<&str>) -> &'static str {
     match command {
         Some("report") => REPORT,
         Some("incidents") => INCIDENTS,
+        Some("doctor") => DOCTOR,
         Some("memory-map") => MEMORY_MAP,
         Some("analyze") => ANALYZE,
         Some("diff") => DIFF,

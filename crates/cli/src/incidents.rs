@@ -34,6 +34,13 @@ pub(crate) fn count(folder: &Path) -> usize {
     list(folder).len()
 }
 
+/// The same, with the folder of the newest; `None` without any.
+pub(crate) fn newest(folder: &Path) -> Option<(usize, PathBuf)> {
+    let all = list(folder);
+    // The name begins with the time.
+    Some((all.len(), all.into_iter().max()?))
+}
+
 /// The folders of a service's incidents, in no order.
 pub(crate) fn list(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder.join("incidents")) else { return Vec::new() };

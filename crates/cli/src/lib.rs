@@ -10,6 +10,7 @@
 mod analyze;
 mod args;
 mod diff;
+mod doctor;
 mod find;
 mod heap_file;
 mod help;
@@ -70,6 +71,7 @@ pub fn run(args: &[String], terminal: Terminal, tell: Tell<'_>) -> Output {
         Ok(Command::Say(text)) => Output { stdout: text, ..Output::default() },
         Ok(Command::Report { directory, json }) => answer(report::run(&directory, json, terminal)),
         Ok(Command::Incidents { directory, json }) => answer(incidents::run(&directory, json, terminal)),
+        Ok(Command::Doctor { place, json }) => answer(doctor::run(&place, json, terminal)),
         Ok(Command::MemoryMap { place, json, svg }) => {
             answer(memory_map::run(&place, json, svg.as_deref(), terminal))
         }

@@ -116,7 +116,7 @@ fn hypotheses(report: &Report, paint: &Paint) -> String {
     text
 }
 
-fn sentence(report: &Report) -> String {
+pub(crate) fn sentence(report: &Report) -> String {
     match (report.verdict, report.leaks.as_slice()) {
         (Verdict::Leaking, [leak]) => format!("One leak: {} keeps {} per request.", routes(leak), kept(leak)),
         (Verdict::Leaking, leaks) => {
@@ -128,11 +128,11 @@ fn sentence(report: &Report) -> String {
     }
 }
 
-fn routes(leak: &Leak) -> String {
+pub(crate) fn routes(leak: &Leak) -> String {
     clean(&leak.routes.join(" or "))
 }
 
-fn kept(leak: &Leak) -> String {
+pub(crate) fn kept(leak: &Leak) -> String {
     match leak.per_request.unit.as_str() {
         "bytes" => bytes(leak.per_request.value),
         unit => format!("{} {unit}", digits(leak.per_request.value)),
@@ -255,17 +255,17 @@ fn cost(report: &Report) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people")]
-fn number(value: u64) -> f64 {
+pub(crate) fn number(value: u64) -> f64 {
     value as f64
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{Output, run};
     use std::fs;
 
-    const REPORT: &str = r#"{"schema":"leakprobe.report/1","process":{"pid":7,"startedAt":"2026-01-01T00:00:00.000Z","uptimeMs":90000,"node":"v20.0.0","service":"mail","capabilities":{"gc":{"state":"native","because":"x"},"freeze":{"state":"absent","because":"not built"}}},
+    pub(crate) const REPORT: &str = r#"{"schema":"leakprobe.report/1","process":{"pid":7,"startedAt":"2026-01-01T00:00:00.000Z","uptimeMs":90000,"node":"v20.0.0","service":"mail","capabilities":{"gc":{"state":"native","because":"x"},"freeze":{"state":"absent","because":"not built"}}},
 "verdict":"leaking","leaks":[{"id":"1f","route":"GET /mails/:customer","routes":["GET /mails/:customer"],"kind":"unknown","resource":"heap","confidence":0.99,"since":"2026-01-01T00:00:10.000Z","perRequest":{"value":1034,"low":980,"high":1090,"unit":"bytes"},"growth":{"perHour":3600000,"total":80000,"unit":"bytes"},"timeToLimitMs":7200000,
 "culprit":{"package":"handlebars","file":"node_modules/handlebars/lib/cache.js","line":12,"function":"remember","retainingPath":["module lib/cache.js","templates (Map)","Template"]},"evidence":[{"by":"floor-regression","of":"heap","perRequest":{"value":1034,"low":980,"high":1090,"unit":"bytes"},"intervals":30,"requests":800}],"known":{"firstAt":"2026-01-01T00:00:10Z","lives":1,"incidents":[],"because":"new since version 1.4.0"}}],"slowdowns":[{"route":"GET /mails/:customer","by":"latency","baselineMs":20,"nowMs":60,"doublingTimeMs":1,"doublingTimeRangeMs":[1,2],"movesWith":"leak:1f","lives":3,"because":"GET /mails/:customer: it doubles every 1.0 h"}],
 "hypotheses":[{"name":"gc-pressure","state":"ruled out","because":"collections take 0.8 % of the time, 0.7 % at first","numbers":{"share":0.008}},{"name":"cpu","state":"not enough data","because":"-","numbers":{}},{"name":"js-heap-leak","state":"supported","because":"it rises","numbers":{}}],

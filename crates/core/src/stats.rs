@@ -44,6 +44,9 @@ pub struct Stats {
     /// Where all this is served over HTTP; absent where nobody asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerStats>,
+    /// What came of each alarm's messages.
+    #[serde(default)]
+    pub alarms: Vec<AlarmStats>,
     /// The probe's own cost.
     pub cost: Cost,
 }
@@ -269,4 +272,30 @@ pub struct TriggerStats {
     pub trips: u64,
     /// Trips held back by the cooldown or a limit of trips.
     pub throttled: u64,
+}
+
+/// What came of the messages of one alarm since the start.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AlarmStats {
+    /// Its name.
+    pub name: String,
+    /// Accepted by its server.
+    pub delivered: u64,
+    /// Given up: refused, failed too often, or not delivered before the end.
+    pub given_up: u64,
+    /// On their way, or waiting to be sent again.
+    pub waiting: u64,
+    /// Held back by the limit per hour.
+    pub throttled: u64,
+    /// Lost, because too many were waiting.
+    pub dropped: u64,
+    /// Attempts that failed.
+    pub failures: u64,
+    /// RFC 3339; absent before the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_delivered_at: Option<String>,
+    /// Why the last attempt failed; absent once another one has succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<String>,
 }

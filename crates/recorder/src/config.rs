@@ -1,5 +1,6 @@
 //! What the recorder has to know, as the JavaScript side hands it over: complete, with every default filled in there.
 
+use leakprobe_core::alarm::Alarm;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -73,6 +74,9 @@ pub struct RecorderConfig {
     /// The command line's program and first arguments, which analyses heap snapshots; empty: none are analysed.
     #[serde(default)]
     pub analyzer: Vec<PathBuf>,
+    /// Who is told.
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
     /// Parts to do without, to see their fallback; here only `freeze` matters.
     #[serde(default)]
     pub without: Vec<String>,

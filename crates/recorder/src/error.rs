@@ -17,6 +17,8 @@ pub enum Error {
     },
     /// The background thread cannot be started: a limit on threads or memory.
     Thread(io::Error),
+    /// An alarm can never be sent, or there is no thread for it; in words, without its URL.
+    Alarm(String),
     /// The probe has been stopped.
     Stopped,
     /// Incidents need a directory, and this probe has none.
@@ -42,6 +44,7 @@ impl Error {
         match self {
             Self::Directory { .. } => "LEAKPROBE_ERR_DIRECTORY",
             Self::Thread(_) => "LEAKPROBE_ERR_THREAD",
+            Self::Alarm(_) => "LEAKPROBE_ERR_ALARM",
             Self::Stopped => "LEAKPROBE_ERR_STOPPED",
             Self::NoDirectory => "LEAKPROBE_ERR_NO_DIRECTORY",
             Self::UnknownIncident(_) => "LEAKPROBE_ERR_UNKNOWN_INCIDENT",
@@ -63,7 +66,7 @@ impl fmt::Display for Error {
             Self::NoDirectory => f.write_str("nothing can be captured: this probe has no directory"),
             Self::UnknownIncident(id) => write!(f, "no incident {id} waits for a heap snapshot"),
             Self::Busy => f.write_str("too many captures are waiting"),
-            Self::OutOfBudget(why) => f.write_str(why),
+            Self::Alarm(why) | Self::OutOfBudget(why) => f.write_str(why),
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
         }
     }

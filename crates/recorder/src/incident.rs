@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 /// The form of `incident.json`.
 const SCHEMA: &str = "leakprobe.incident/1";
+/// The incident's own file.
+pub(crate) const FILE: &str = "incident.json";
 /// The heap snapshot's file.
 pub(crate) const SNAPSHOT: &str = "heap.heapsnapshot.gz";
 
@@ -90,6 +92,8 @@ pub(crate) struct Contents<'a> {
     pub(crate) heap_snapshot: Value,
     pub(crate) shadow: Value,
     pub(crate) heap_limit: Option<HeapLimit>,
+    /// State of the CPU profile, where one was asked for.
+    pub(crate) cpu_profile: Option<Value>,
 }
 
 /// `incident.json`.
@@ -111,6 +115,9 @@ pub(crate) fn json(contents: Contents<'_>) -> Value {
         }
         if let Some(stall) = contents.stall {
             map.insert("stall".to_owned(), stall);
+        }
+        if let Some(profile) = contents.cpu_profile {
+            map.insert("cpuProfile".to_owned(), profile);
         }
         if let Some(HeapLimit { limit, raised_to }) = contents.heap_limit {
             map.insert("heapLimit".to_owned(), json!({ "limit": limit, "raisedTo": raised_to }));
@@ -156,7 +163,7 @@ pub(crate) fn write(incidents: &Path, name: &str, incident: &Value, report: &[u8
 
 /// Replaces `incident.json` in the incident's directory.
 pub(crate) fn write_incident(path: &Path, incident: &Value) -> io::Result<()> {
-    files::write(&path.join("incident.json"), incident.to_string().as_bytes())
+    files::write(&path.join(FILE), incident.to_string().as_bytes())
 }
 
 impl Pending {

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod alarms;
 mod analysis;
 mod answers;
 mod budget;

@@ -13,6 +13,8 @@ pub trait Observer: Send {
     /// The app thread is asked for a heap snapshot for this incident: to call [`crate::Recorder::begin_freeze`], or to let V8
     /// write into what [`crate::Recorder::begin_heap_snapshot`] gives.
     fn take_heap_snapshot(&self, incident_id: &str, way: Way);
+    /// The app thread is asked for a CPU profile for this incident: see [`crate::Recorder::begin_cpu_profile`].
+    fn take_cpu_profile(&self, incident_id: &str);
     /// Something grows, so that a closer look is worth its cost; or nothing does any more.
     fn investigate(&self, on: bool);
     /// A trigger advises a restart; JSON with `trigger`, `because`, `route` and `incident`, the id of the incident that is being

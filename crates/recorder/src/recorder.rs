@@ -1,9 +1,11 @@
 //! The handle: what the boundary calls on the app thread, none of which waits for the disk.
 
+mod profiles;
 mod snapshots;
 
+use crate::alarms::Alarms;
 use crate::budget::Account;
-use crate::config::{Floors, RecorderConfig};
+use crate::config::{Floors, Preset, RecorderConfig};
 use crate::error::Error;
 use crate::incident::{Pending, Way};
 use crate::joining::Remembered;
@@ -36,6 +38,9 @@ use std::time::{Duration, SystemTime};
 const COMMANDS: usize = 64;
 /// Numbers of captures asked for begin here, those of triggers at 1.
 const FIRST_CAPTURE: u32 = 1 << 16;
+/// An alarm that was not delivered is sent again after so long at first, by preset.
+const AGAIN: Duration = Duration::from_secs(1);
+const AGAIN_TEST: Duration = Duration::from_millis(50);
 /// How long `stop` waits for the thread.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How long a freeze may wait until the process's other threads sleep; then the app goes on, and it is tried again.
@@ -83,6 +88,7 @@ impl Recorder {
         let since_epoch = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let started_wall_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(0);
         let (sender, receiver) = EventSender::new(config.queue_capacity);
+        let first_wait = if config.preset == Preset::Test { AGAIN_TEST } else { AGAIN };
         let shared = Arc::new(Shared {
             monitor: Mutex::new(Monitor::new(config.core.clone(), started, started_wall_ms)),
             now,
@@ -98,6 +104,8 @@ impl Recorder {
             readings: Mutex::default(),
             heap_spaces: Mutex::default(),
             memory: Mutex::default(),
+            profile: Mutex::default(),
+            alarms: Alarms::start(config.alarms.clone(), first_wait).map_err(Error::Alarm)?,
             pending: Mutex::default(),
             can_freeze: AtomicBool::new(false),
             can_count: AtomicBool::new(false),
@@ -331,6 +339,7 @@ impl Recorder {
         if let Some(thread) = self.thread.lock().take() {
             join(thread, deadline);
         }
+        self.shared.alarms.stop();
         *self.registration.lock() = None;
     }
 }

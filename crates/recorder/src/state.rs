@@ -1,5 +1,6 @@
 //! What the thread and the app thread's rare calls share. Every lock is held for the length of a copy, never across I/O.
 
+use crate::alarms::Alarms;
 use crate::budget::Account;
 use crate::config::RecorderConfig;
 use crate::incident::Pending;
@@ -7,6 +8,7 @@ use crate::joining::Remembered;
 use crate::process_reading::ProcessReading;
 use crate::queue::{EventReceiver, EventSender};
 use crate::walks::Walks;
+use crate::worker::profile::PendingProfile;
 use leakprobe_core::memory_map::HeapSpaces;
 use leakprobe_core::memory_series::MemorySeries;
 use leakprobe_core::report::{FreezeParts, Known, Pause};
@@ -52,6 +54,9 @@ pub(crate) struct Shared {
     /// What the app thread read of V8's spaces last.
     pub(crate) heap_spaces: Mutex<Option<HeapSpaces>>,
     pub(crate) memory: Mutex<MemorySeries>,
+    pub(crate) alarms: Alarms,
+    /// The CPU profile that an incident waits for.
+    pub(crate) profile: Mutex<Option<PendingProfile>>,
     pub(crate) pending: Mutex<HashMap<String, Pending>>,
     /// Whether this process can be frozen into a shadow.
     pub(crate) can_freeze: AtomicBool,
@@ -113,6 +118,7 @@ impl Shared {
             self.sender.last_turn().map(|turn| EventLoop { silent_ms: milliseconds(now.since(turn)) });
         stats.server.clone_from(&self.server.lock());
         stats.memory_map = self.memory.lock().last().cloned();
+        stats.alarms = self.alarms.stats();
         stats
     }
 

@@ -3,10 +3,13 @@
 //! It sleeps on the control channel, never on the data channel: a receiver blocked there would make every send of the
 //! app thread a system call. **Invariant:** a panic ends one step, not the thread and not the app.
 
+mod alarming;
 mod capture;
 mod decide;
+mod disk;
 mod floors;
 mod memory;
+pub(crate) mod profile;
 mod remember;
 mod stall;
 mod trips;
@@ -29,9 +32,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use leakprobe_core::{Nanos, Surroundings};
 use leakprobe_shadow::{Malloc, can_count_objects, obstacle};
 use parking_lot::Mutex;
-use serde_json::json;
-use std::collections::{HashMap, HashSet};
-use std::io;
+use profile::EndedProfile;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -47,8 +49,6 @@ const FRESH_NS: u64 = 100_000_000;
 const HISTORY_END: Duration = Duration::from_secs(3);
 /// Old incidents are looked for this often, besides at each new one.
 const RETENTION_NS: u64 = 3_600 * SECOND_NS;
-/// The same error is told at most this often.
-const ERROR_EVERY_NS: u64 = 60 * SECOND_NS;
 
 /// V8's heap at its limit, bytes.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +73,8 @@ pub(crate) enum Command {
         id: String,
         written: Result<Box<Written>, String>,
     },
+    /// The app thread has a CPU profile, or none.
+    ProfileEnded(Box<EndedProfile>),
     Stop,
 }
 
@@ -90,6 +92,12 @@ pub(crate) struct Worker {
     last_report: Nanos,
     memory_written: Nanos,
     known_leaks: HashSet<String>,
+    /// Routes whose slowdown was told.
+    known_slowdowns: HashSet<String>,
+    /// When CPU profiles were asked for in the last hour.
+    profiled: VecDeque<Nanos>,
+    /// Messages of alarms so far.
+    messages: u32,
     learned: Learned,
     analyses: Analyses,
     told: HashMap<&'static str, Nanos>,
@@ -138,6 +146,9 @@ impl Worker {
             last_report: now,
             memory_written: Nanos(0),
             known_leaks: HashSet::new(),
+            known_slowdowns: HashSet::new(),
+            profiled: VecDeque::new(),
+            messages: 0,
             learned: Learned::default(),
             analyses: Analyses::default(),
             told: HashMap::new(),
@@ -188,11 +199,13 @@ impl Worker {
             }
             Some(Command::HeapLimit(reached)) => self.heap_limit = Some(reached),
             Some(Command::SnapshotEnded { id, written }) => self.snapshot_ended(&id, written),
+            Some(Command::ProfileEnded(ended)) => self.profile_ended(*ended),
             Some(Command::Stop) | None => {}
         }
         if now.since(self.last_second) >= SECOND_NS {
             self.last_second = now;
             self.second(now);
+            self.alarm_of_slowdowns(now);
         }
         let last_turn = self.shared.sender.last_turn();
         self.watch_cpu(last_turn);
@@ -222,6 +235,7 @@ impl Worker {
             if let Ok(json) = serde_json::to_string(&leak) {
                 self.observer.lock().finding(&json);
             }
+            self.alarm_of_leak(&leak, now);
             self.known_leaks.insert(leak.id);
         }
         for trip in &trips {
@@ -238,6 +252,7 @@ impl Worker {
         self.plan_floor(now);
         self.interrupt_stuck(now);
         self.give_up_waiting(now);
+        self.watch_profile(now);
         if now.since(self.last_report) >= self.shared.config.report_interval_ms.saturating_mul(1_000_000) {
             self.last_report = now;
             self.write_report();
@@ -332,36 +347,16 @@ impl Worker {
         }
     }
 
-    fn disk_failed(&mut self, doing: &'static str, error: &io::Error) {
-        self.shared.fault(doing);
-        let because = format!("{doing} failed: {error}; it is tried again at the next occasion");
-        self.shared.set_capability("directory", "off", &because);
-        let now = (self.shared.now)();
-        if self.told.get(doing).is_none_or(|told| now.since(*told) > ERROR_EVERY_NS) {
-            self.told.insert(doing, now);
-            let json = json!({ "code": "LEAKPROBE_ERR_IO", "message": format!("{doing}: {error}") });
-            self.observer.lock().error(&json.to_string());
-        }
-    }
-
-    fn disk_works(&self) {
-        let mut capabilities = self.shared.capabilities.lock();
-        if let Some(directory) =
-            capabilities.get_mut("directory").filter(|directory| directory.state == "off")
-        {
-            "native".clone_into(&mut directory.state);
-            "written to again after a failure".clone_into(&mut directory.because);
-        }
-    }
-
     /// The last report; captures that nobody will answer any more are completed as failed.
     fn finish(&mut self) {
         self.stopping = true;
         self.analyses.stop();
         self.shared.drain();
         while let Ok(command) = self.commands.try_recv() {
-            if let Command::SnapshotEnded { id, written } = command {
-                self.snapshot_ended(&id, written);
+            match command {
+                Command::SnapshotEnded { id, written } => self.snapshot_ended(&id, written),
+                Command::ProfileEnded(ended) => self.profile_ended(*ended),
+                _ => {}
             }
         }
         let left: Vec<String> = self.shared.pending.lock().keys().cloned().collect();

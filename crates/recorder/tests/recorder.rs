@@ -24,6 +24,7 @@ enum Told {
     Advice(Value),
     Error(Value),
     Snapshot(String),
+    Profile(String),
 }
 
 struct Tell(Sender<Told>);
@@ -37,6 +38,9 @@ impl Observer for Tell {
     }
     fn error(&self, json: &str) {
         let _ = self.0.send(Told::Error(serde_json::from_str(json).unwrap()));
+    }
+    fn take_cpu_profile(&self, incident_id: &str) {
+        let _ = self.0.send(Told::Profile(incident_id.to_owned()));
     }
     fn investigate(&self, _on: bool) {}
     fn interrupt(&self) {}
@@ -188,6 +192,38 @@ fn a_restart_is_advised_at_once_and_without_record_there_is_no_incident() {
     assert_eq!(incident["trip"]["actions"], json!(["record", "heap-samples", "advise-restart"]));
     recorder.stop();
     assert_eq!(incidents(directory.path()).len(), 1);
+}
+
+#[test]
+fn a_cpu_profile_is_put_into_its_incident() {
+    let directory = tempfile::tempdir().unwrap();
+    let rule = json!([{ "name": "hot", "when": { "type": "timers", "above": 10 }, "routes": [], "forMs": 0, "clearRatio": 0.8,
+        "warmUpMs": 0, "cooldownMs": 0, "maxPerHour": 10, "heapSnapshot": false, "actions": ["record", "cpu-profile"] }]);
+    let (recorder, told) = start(config(Some(directory.path()), &rule));
+
+    recorder.sender().turn(now());
+    recorder.sender().send(timers(11));
+    let id = loop {
+        if let Told::Profile(id) = told.recv_timeout(GUARD).unwrap() {
+            break id;
+        }
+    };
+    assert!(recorder.begin_cpu_profile("another").is_err());
+    assert_eq!(recorder.begin_cpu_profile(&id).unwrap(), 10_000);
+    assert!(recorder.begin_cpu_profile(&id).is_err(), "it has begun already");
+    recorder.end_cpu_profile(&id, Ok("{}".to_owned()), 1.5);
+    let told = loop {
+        let told = incident(&told);
+        if told["cpuProfile"]["state"] != "pending" {
+            break told;
+        }
+    };
+
+    assert_eq!(told["cpuProfile"]["state"], "written", "{told}");
+    let found = incidents(directory.path());
+    assert_eq!(fs::read(found[0].join("cpu.cpuprofile")).unwrap(), b"{}");
+    assert_eq!(json_of(&found[0].join("incident.json"))["cpuProfile"], told["cpuProfile"]);
+    recorder.stop();
 }
 
 #[test]

@@ -18,7 +18,7 @@ mod native_leak;
 mod page_faults;
 mod process;
 mod reading;
-mod sentence;
+pub(crate) mod sentence;
 #[cfg(test)]
 mod testing;
 mod trend;

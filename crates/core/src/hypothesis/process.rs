@@ -117,6 +117,7 @@ impl Process {
             (Level::RssAnon, reading.rss_anon),
             (Level::Swap, reading.swap),
             (Level::Descriptors, reading.descriptors),
+            (Level::Handles, tick.and_then(|tick| tick.handles).map(u64::from)),
             (Level::MallocUsed, reading.malloc_used),
             (Level::MallocFree, reading.malloc_free),
             (Level::MemoryLimit, reading.memory_limit),

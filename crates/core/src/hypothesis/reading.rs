@@ -56,6 +56,8 @@ pub enum Level {
     Swap,
     /// Open descriptors.
     Descriptors,
+    /// Open handles of the event loop.
+    Handles,
     /// Given out by malloc, bytes.
     MallocUsed,
     /// Held by malloc, not given out, bytes.

@@ -29,6 +29,7 @@ impl Made {
                 level(Level::RssAnon, 1e8),
                 level(Level::Swap, 0.0),
                 level(Level::Descriptors, 40.0),
+                level(Level::Handles, 12.0),
                 level(Level::MallocUsed, 3e7),
                 level(Level::MallocFree, 5e6),
                 level(Level::MemoryUsage, 2e8),

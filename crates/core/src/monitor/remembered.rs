@@ -3,7 +3,6 @@
 use super::{Monitor, Surroundings};
 use crate::RouteId;
 use crate::history::{Durations, Slice};
-use crate::slowdown::Slowdown;
 use crate::slowdown::lives::{LifeRecord, Past};
 use crate::window::RouteWindows;
 
@@ -57,11 +56,6 @@ impl Monitor {
             Some((routes.name(id).to_owned(), windows.new_baseline()?))
         });
         learned.collect()
-    }
-
-    /// The slowdowns that are reported.
-    pub fn slowdowns(&self) -> Vec<Slowdown> {
-        self.slowdowns.reported()
     }
 
     /// A trip was not acted on: another process of the service has captured it.

@@ -31,6 +31,7 @@ fn trigger(when: Condition) -> Trigger {
         max_trips: None,
         heap_snapshot: true,
         actions: vec![Action::Record, Action::HeapSnapshot],
+        alarms: None,
     }
 }
 

@@ -7,7 +7,8 @@ use crate::number;
 use crate::observation::Watched;
 use crate::report::{self, Cost, ProcessIdentity, Report, Verdict};
 use crate::series::{Series, SeriesView};
-use crate::stats::{self, HeapStats, InFlight, Kept, RouteStats, Stats};
+use crate::slowdown::Slowdown;
+use crate::stats::{self, Distribution, HeapStats, InFlight, Kept, RouteStats, Stats};
 use crate::window::RouteWindows;
 
 /// Routes listed in a report.
@@ -39,6 +40,7 @@ impl Monitor {
             }),
             process,
             memory_map: None,
+            alarms: Vec::new(),
             sites: self.attribution.site_stats(),
             investigation: self.planner.stats(now.0),
             triggers: self.rules.stats(now, &self.routes),
@@ -46,6 +48,24 @@ impl Monitor {
             server: None,
             cost,
         }
+    }
+
+    /// Routes that are reported to get slower, the largest growth first.
+    pub fn slowdowns(&self) -> Vec<Slowdown> {
+        self.slowdowns.reported()
+    }
+
+    /// Until the first leak that is reported reaches the heap limit at its rate, ms; `None` when none does.
+    pub fn time_to_limit_ms(&self) -> Option<u64> {
+        self.findings.leaks.iter().filter_map(|leak| leak.time_to_limit_ms).min()
+    }
+
+    /// Durations of a route over its last full window, and over all of its life; `None` without any.
+    pub fn latency(&self, route: &str) -> (Option<Distribution>, Option<Distribution>) {
+        let index = (0..self.windows.len())
+            .find(|index| u16::try_from(*index).is_ok_and(|id| self.routes.name(RouteId(id)) == route));
+        let windows = index.and_then(|index| self.windows.get(index));
+        (windows.and_then(RouteWindows::last), windows.and_then(RouteWindows::total))
     }
 
     /// The report.

@@ -18,7 +18,7 @@ const CONDITIONS: [(&str, &[&str]); 16] = [
     ("slowdown", &["doublesWithinMs"]),
     ("running", &["aboveMs", "count"]),
     ("errors", &["aboveShare", "minRequests"]),
-    ("leak", &["minConfidence", "kind"]),
+    ("leak", &["minConfidence", "kind", "limitWithinMs"]),
     ("floor", BYTES),
     ("rss", BYTES),
     ("heap", &["aboveShare"]),
@@ -115,7 +115,11 @@ fn leak(reader: &mut Reader, object: &Object<'_>) -> Option<Condition> {
         let names = KINDS.map(|kind| format!("\"{kind}\"")).join(", ");
         return reader.refuse(object.at("kind"), format!("one of {names}"), described(kind));
     }
-    Some(Condition::Leak { min_confidence: min_confidence?, kind: known.map(str::to_owned) })
+    let limit_within_ms = match object.map.get("limitWithinMs") {
+        None => None,
+        Some(_) => Some(reader.number(object, "limitWithinMs", (1_000.0, MONTH_MS), None)?),
+    };
+    Some(Condition::Leak { min_confidence: min_confidence?, kind: known.map(str::to_owned), limit_within_ms })
 }
 
 fn min_requests(reader: &mut Reader, object: &Object<'_>) -> Option<u64> {

@@ -38,6 +38,8 @@ pub struct Trip {
     pub heap_snapshot: bool,
     /// What is to be done, the heap snapshot included.
     pub actions: Vec<Action>,
+    /// Names of the alarms that are told; `None`: all, if the actions say so.
+    pub alarms: Option<Vec<String>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -314,6 +316,7 @@ impl Machine {
             because: format!("{}{}", self.because(routes), said::others(others)),
             heap_snapshot: self.rule.heap_snapshot || self.rule.actions.contains(&Action::HeapSnapshot),
             actions: self.rule.actions.clone(),
+            alarms: self.rule.alarms.clone(),
         })
     }
 

@@ -7,7 +7,7 @@ mod growth;
 mod machine;
 mod plain;
 mod read;
-mod reader;
+pub(crate) mod reader;
 mod replay;
 mod routes;
 mod rule;

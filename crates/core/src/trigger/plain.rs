@@ -21,7 +21,7 @@ pub fn plain_words(rule: &Trigger) -> Vec<(&'static str, String)> {
         format!("; not in the first {} of the process", span(number(rule.warm_up_ms)))
     };
     rows.push(("for", format!("{lasting}{young}")));
-    rows.push(("then", then(&rule.actions)));
+    rows.push(("then", then(rule)));
     rows.push(("limits", limits(rule)));
     rows
 }
@@ -66,14 +66,17 @@ fn one(condition: &Condition, rule: &Trigger) -> String {
             let share = trimmed(above_share * 100.0);
             format!("more than {share} % of a route's requests fail ({})", span_of(*min_requests))
         }
-        Condition::Leak { min_confidence, kind } => {
+        Condition::Leak { min_confidence, kind, limit_within_ms } => {
             let kind = kind.as_ref().map_or(String::new(), |kind| format!(" of kind {kind}"));
             let sure = if *min_confidence > 0.0 {
                 format!(" with a confidence of {} or more", trimmed(*min_confidence))
             } else {
                 String::new()
             };
-            format!("a leak{kind} of a route is reported{sure}")
+            let soon = limit_within_ms.map_or_else(String::new, |ms| {
+                format!(" and reaches the heap limit within {} at its rate", span(ms))
+            });
+            format!("a leak{kind} of a route is reported{sure}{soon}")
         }
         Condition::HeapLimit => "V8 is about to give up at its heap limit".to_owned(),
         Condition::Stall { above_ms } => format!("the event loop has not turned for {}", span(*above_ms)),
@@ -114,18 +117,24 @@ fn routes(rule: &Trigger) -> String {
     }
 }
 
-fn then(actions: &[Action]) -> String {
+fn then(rule: &Trigger) -> String {
+    let alarms = rule
+        .alarms
+        .as_ref()
+        .map_or_else(|| "every alarm is told".to_owned(), |names| format!("told is {}", names.join(" and ")));
     let said = |action: &Action| match action {
         Action::Record => "an incident is written",
         Action::ShadowCollection => "a shadow is asked for stack, floor and walk",
         Action::HeapSnapshot => "a heap snapshot is taken",
         Action::HeapSamples => "the sampling heap profiler runs for ten minutes",
+        Action::CpuProfile => "the CPU profiler runs for some seconds",
+        Action::Webhook => alarms.as_str(),
         Action::AdviseRestart => "a restart is advised",
     };
-    if actions.is_empty() {
+    if rule.actions.is_empty() {
         return "nothing: it is counted in the stats".to_owned();
     }
-    actions.iter().map(said).collect::<Vec<_>>().join(", ")
+    rule.actions.iter().map(said).collect::<Vec<_>>().join(", ")
 }
 
 fn limits(rule: &Trigger) -> String {

@@ -5,7 +5,7 @@
 //! is; its fields are in `fields`.
 
 use super::fields;
-use super::reader::{Object, Reader, described};
+use super::reader::{self, NAME, Object, Reader, as_name, described};
 use super::rule::{Action, Condition, MaxTrips, Trigger, When};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -18,6 +18,8 @@ const MOST_CONDITIONS: usize = 8;
 const MOST_OF_ROUTES: usize = 100;
 /// How deep `all` and `any` may be in one another.
 const DEEPEST: usize = 3;
+/// Most alarms that a rule names.
+const MOST_ALARMS: usize = 16;
 /// Most globs in a list, and the longest one, characters.
 const MOST_GLOBS: usize = 100;
 const MOST_GLOBS_IN_ALL: usize = 400;
@@ -99,7 +101,7 @@ impl Reader {
     }
 
     fn rule(&mut self, value: &Value, path: &str) -> Option<Trigger> {
-        const FIELDS: [&str; 12] = [
+        const FIELDS: [&str; 13] = [
             "name",
             "when",
             "routes",
@@ -112,10 +114,11 @@ impl Reader {
             "maxTrips",
             "heapSnapshot",
             "actions",
+            "alarms",
         ];
         let object = self.object(Some(value), path, "an object with name and when")?;
         self.refuse_unknown(&object, &FIELDS);
-        let name = self.name(&object);
+        let name = reader::name(self, &object);
         let when = self.when(object.map.get("when"), &format!("{path}.when"), 0);
         let conditions = when.as_ref().map(When::conditions).unwrap_or_default();
         if conditions.len() > MOST_CONDITIONS {
@@ -146,7 +149,8 @@ impl Reader {
         let max_per_hour = self.whole(&object, "maxPerHour", (1, 3_600), Some(max_per_hour));
         let max_trips = self.max_trips(&object);
         let heap_snapshot = self.yes_or_no(&object, "heapSnapshot", false);
-        let actions = self.actions(&object, heap_snapshot == Some(true))?;
+        let alarms = self.alarms(&object);
+        let actions = self.actions(&object, heap_snapshot == Some(true), matches!(alarms, Some(Some(_))))?;
         Some(Trigger {
             name: name?,
             when: when?,
@@ -160,6 +164,7 @@ impl Reader {
             max_trips: max_trips?,
             heap_snapshot: actions.contains(&Action::HeapSnapshot),
             actions,
+            alarms: alarms?,
         })
     }
 
@@ -185,20 +190,6 @@ impl Reader {
         }
         let several = read.into_iter().collect::<Option<Vec<When>>>()?;
         Some(if word == "all" { When::All { all: several } } else { When::Any { any: several } })
-    }
-
-    fn name(&mut self, object: &Object<'_>) -> Option<String> {
-        let letter = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
-        match object.map.get("name") {
-            Some(Value::String(name)) if (1..=40).contains(&name.len()) && name.chars().all(letter) => {
-                Some(name.clone())
-            }
-            other => self.refuse(
-                object.at("name"),
-                "a name of 1 to 40 lower-case letters, digits and dashes",
-                described(other),
-            ),
-        }
     }
 
     fn refuse_routes(&mut self, object: &Object<'_>, conditions: &[&Condition]) {
@@ -245,8 +236,27 @@ impl Reader {
         Some(Some(MaxTrips { count: u32::try_from(count?).ok()?, per_ms: per_ms? }))
     }
 
+    /// `Some(None)` where it is not given: all alarms, if any.
+    #[expect(clippy::option_option, reason = "a problem, absent, or there")]
+    fn alarms(&mut self, object: &Object<'_>) -> Option<Option<Vec<String>>> {
+        let list = match object.map.get("alarms") {
+            None => return Some(None),
+            Some(Value::Array(list)) if (1..=MOST_ALARMS).contains(&list.len()) => list,
+            other => {
+                let expected = format!("an array of 1 to {MOST_ALARMS} names of alarms");
+                return self.refuse(object.at("alarms"), expected, described(other));
+            }
+        };
+        let mut names = Vec::with_capacity(list.len());
+        for (index, one) in list.iter().enumerate() {
+            let path = format!("{}[{index}]", object.at("alarms"));
+            names.push(as_name(one).or_else(|| self.refuse(path, NAME, described(Some(one))))?);
+        }
+        Some(Some(names))
+    }
+
     /// In their order, each once, and `record` with those that need it.
-    fn actions(&mut self, object: &Object<'_>, heap_snapshot: bool) -> Option<Vec<Action>> {
+    fn actions(&mut self, object: &Object<'_>, heap_snapshot: bool, webhook: bool) -> Option<Vec<Action>> {
         let names = || Action::ALL.map(|action| format!("\"{}\"", action.name())).join(", ");
         let mut actions = match object.map.get("actions") {
             None => vec![Action::Record],
@@ -272,7 +282,11 @@ impl Reader {
         if heap_snapshot {
             actions.push(Action::HeapSnapshot);
         }
-        if actions.contains(&Action::ShadowCollection) || actions.contains(&Action::HeapSnapshot) {
+        if webhook {
+            actions.push(Action::Webhook);
+        }
+        let evidence = [Action::ShadowCollection, Action::HeapSnapshot, Action::CpuProfile];
+        if actions.iter().any(|action| evidence.contains(action)) {
             actions.push(Action::Record);
         }
         actions.sort_unstable();

@@ -193,7 +193,7 @@ fn what_does_not_go_together_is_refused() {
         (json!({ "type": "leak", "kind": "cache" }), json!({}), "when.kind: expected one of \"collection\""),
         (
             stall.clone(),
-            json!({ "actions": ["webhook"] }),
+            json!({ "actions": ["page"] }),
             "actions[0]: expected one of \"record\", \"shadow-collection\"",
         ),
         (stall.clone(), json!({ "actions": "record" }), "actions: expected an array of \"record\""),
@@ -356,4 +356,32 @@ fn whatever_is_written_is_completed_or_refused_with_places() {
         }
     }
     assert!((100..19_000).contains(&completed), "{completed} of 20 000 were right");
+}
+
+#[test]
+fn alarms_and_the_limit_of_a_leak_are_checked() {
+    let stall = json!({ "type": "stall", "aboveMs": 100 });
+    for (when, more, expected) in [
+        (
+            &stall,
+            json!({ "alarms": [] }),
+            "alarms: expected an array of 1 to 16 names of alarms, received an array of 0",
+        ),
+        (&stall, json!({ "alarms": ["Ops"] }), "alarms[0]: expected a name of 1 to 40"),
+        (
+            &json!({ "type": "leak", "limitWithinMs": 5 }),
+            json!({}),
+            "when.limitWithinMs: expected a number from 1000 to 2592000000, received 5",
+        ),
+    ] {
+        let found = problems(&rule(when, &more));
+        assert!(
+            found.len() == 1 && found[0].starts_with(&format!("triggers[0].{expected}")),
+            "{when} {more}: {found:#?}"
+        );
+    }
+    let named = read(&rule(&stall, &json!({ "alarms": ["ops"], "actions": [] })), Preset::Test).unwrap();
+    assert_eq!(named[0].actions, [Action::Webhook]);
+    let profile = read(&rule(&stall, &json!({ "actions": ["cpu-profile"] })), Preset::Test).unwrap();
+    assert_eq!(profile[0].actions, [Action::Record, Action::CpuProfile]);
 }

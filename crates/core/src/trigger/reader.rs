@@ -7,18 +7,18 @@ use serde_json::{Map, Value};
 const MOST_PROBLEMS: usize = 100;
 
 /// An object with its place.
-pub(super) struct Object<'a> {
-    pub(super) map: &'a Map<String, Value>,
-    pub(super) path: &'a str,
+pub(crate) struct Object<'a> {
+    pub(crate) map: &'a Map<String, Value>,
+    pub(crate) path: &'a str,
 }
 
-pub(super) struct Reader {
-    pub(super) preset: Preset,
-    pub(super) problems: Vec<Problem>,
+pub(crate) struct Reader {
+    pub(crate) preset: Preset,
+    pub(crate) problems: Vec<Problem>,
 }
 
 impl Reader {
-    pub(super) fn refuse<T>(
+    pub(crate) fn refuse<T>(
         &mut self,
         path: String,
         expected: impl Into<String>,
@@ -30,7 +30,7 @@ impl Reader {
         None
     }
 
-    pub(super) fn object<'a>(
+    pub(crate) fn object<'a>(
         &mut self,
         value: Option<&'a Value>,
         path: &'a str,
@@ -42,7 +42,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn refuse_unknown(&mut self, object: &Object<'_>, known: &[&str]) {
+    pub(crate) fn refuse_unknown(&mut self, object: &Object<'_>, known: &[&str]) {
         for (name, value) in object.map.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
             let expected = if known.is_empty() {
                 "no field but type".to_owned()
@@ -54,7 +54,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn number(
+    pub(crate) fn number(
         &mut self,
         object: &Object<'_>,
         field: &str,
@@ -75,7 +75,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn whole(
+    pub(crate) fn whole(
         &mut self,
         object: &Object<'_>,
         field: &str,
@@ -96,7 +96,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn yes_or_no(&mut self, object: &Object<'_>, field: &str, standard: bool) -> Option<bool> {
+    pub(crate) fn yes_or_no(&mut self, object: &Object<'_>, field: &str, standard: bool) -> Option<bool> {
         match object.map.get(field) {
             None => Some(standard),
             Some(Value::Bool(value)) => Some(*value),
@@ -107,7 +107,7 @@ impl Reader {
 
 impl Object<'_> {
     /// The place of one of its fields.
-    pub(super) fn at(&self, field: &str) -> String {
+    pub(crate) fn at(&self, field: &str) -> String {
         format!("{}.{field}", self.path)
     }
 }
@@ -120,7 +120,7 @@ fn whole(value: &Value) -> Option<u64> {
 }
 
 /// A value for a message: short, one line, with its type where the text does not tell it.
-pub(super) fn described(value: Option<&Value>) -> String {
+pub(crate) fn described(value: Option<&Value>) -> String {
     match value {
         None => "nothing".to_owned(),
         Some(Value::String(text)) => format!("\"{}\" (string)", shown(text)),
@@ -138,4 +138,20 @@ fn shown(text: &str) -> String {
     let rest: String = letters.by_ref().take(4).map(clean).collect();
     shown.push_str(if rest.chars().count() > 3 { "..." } else { &rest });
     shown
+}
+
+/// The field `name`, of a trigger or an alarm.
+pub(crate) fn name(reader: &mut Reader, object: &Object<'_>) -> Option<String> {
+    let value = object.map.get("name");
+    value.and_then(as_name).or_else(|| reader.refuse(object.at("name"), NAME, described(value)))
+}
+
+/// What a name is, for a message.
+pub(crate) const NAME: &str = "a name of 1 to 40 lower-case letters, digits and dashes";
+
+/// The value as a name, if it is one.
+pub(crate) fn as_name(value: &Value) -> Option<String> {
+    let letter = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    let fits = |name: &&str| (1..=40).contains(&name.len()) && name.chars().all(letter);
+    value.as_str().filter(fits).map(str::to_owned)
 }

@@ -8,6 +8,7 @@ use super::value::View;
 use super::verdict::Look;
 use crate::event::RouteId;
 use crate::number;
+use crate::report::Leak;
 use crate::window::{Latencies, RouteWindows};
 
 /// Windows that a condition of routes looks back on at most.
@@ -132,14 +133,17 @@ fn judge(condition: &Condition, route: &Route<'_>, sum: &Sum, view: &View<'_>) -
             let value = route.ages().nth((*count as usize).saturating_sub(1)).unwrap_or(0.0);
             Look::Value { value, threshold: *above_ms }
         }
-        Condition::Leak { min_confidence, kind } => {
+        Condition::Leak { min_confidence, kind, limit_within_ms } => {
             if !view.findings.enough && view.findings.leaks.is_empty() {
                 return Look::NotEnough("the report is still learning");
             }
             let name = view.routes.name(route.id);
             let leaks = view.findings.leaks.iter().filter(|leak| leak.routes.iter().any(|one| one == name));
             let of_kind = leaks.filter(|leak| kind.as_ref().is_none_or(|kind| *kind == leak.kind));
-            let value = of_kind.map(|leak| leak.confidence).fold(0.0, f64::max);
+            let soon = |leak: &&Leak| {
+                limit_within_ms.is_none_or(|most| leak.time_to_limit_ms.is_some_and(|ms| number(ms) <= most))
+            };
+            let value = of_kind.filter(soon).map(|leak| leak.confidence).fold(0.0, f64::max);
             Look::Value { value, threshold: *min_confidence }
         }
         Condition::Slowdown { doubles_within_ms } => {

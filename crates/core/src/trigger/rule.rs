@@ -35,6 +35,9 @@ pub struct Trigger {
     /// What is done at a trip, in the order of [`Action`].
     #[serde(default = "record")]
     pub actions: Vec<Action>,
+    /// Names of the alarms that [`Action::Webhook`] tells; `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarms: Option<Vec<String>>,
 }
 
 /// The default of `actions`.
@@ -56,7 +59,7 @@ pub struct MaxTrips {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// An incident is written. Every other action but the last two needs it, and brings it.
+    /// An incident is written. The next two and the CPU profile need it, and bring it.
     Record,
     /// A shadow is asked for the stack, the exact floor and a walk over the heap.
     ShadowCollection,
@@ -64,14 +67,25 @@ pub enum Action {
     HeapSnapshot,
     /// V8's sampling heap profiler runs for a while: the code that makes what is alive.
     HeapSamples,
+    /// V8's CPU profiler runs for some seconds, while the event loop turns.
+    CpuProfile,
+    /// Alarms are told.
+    Webhook,
     /// The application, or what watches it, is told that a restart would help. Nothing is ended by it.
     AdviseRestart,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Record, Self::ShadowCollection, Self::HeapSnapshot, Self::HeapSamples, Self::AdviseRestart];
+    pub const ALL: [Self; 7] = [
+        Self::Record,
+        Self::ShadowCollection,
+        Self::HeapSnapshot,
+        Self::HeapSamples,
+        Self::CpuProfile,
+        Self::Webhook,
+        Self::AdviseRestart,
+    ];
 
     /// As it is written.
     pub fn name(self) -> &'static str {
@@ -80,6 +94,8 @@ impl Action {
             Self::ShadowCollection => "shadow-collection",
             Self::HeapSnapshot => "heap-snapshot",
             Self::HeapSamples => "heap-samples",
+            Self::CpuProfile => "cpu-profile",
+            Self::Webhook => "webhook",
             Self::AdviseRestart => "advise-restart",
         }
     }
@@ -192,6 +208,9 @@ pub enum Condition {
         /// Of this kind only.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kind: Option<String>,
+        /// That reaches the heap limit in this time at its present rate, ms.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit_within_ms: Option<f64>,
     },
     /// The heap right after a full collection.
     Floor(BytesLimit),

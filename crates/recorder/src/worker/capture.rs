@@ -1,5 +1,6 @@
 //! The worker's captures: an incident is on disk at once, and completed when its heap snapshot has come or failed.
 
+use super::decide::Refusal;
 use super::{SECOND_NS, Worker};
 use crate::answers::Generator;
 use crate::incident::{self, Contents, Pending, Way};
@@ -41,7 +42,16 @@ pub(super) struct Request<'a> {
 }
 
 impl Worker {
+    /// Writes it, and asks for what it has not yet.
     pub(super) fn incident(&mut self, request: Request<'_>) {
+        if let Some((id, path, profile)) = self.write(request) {
+            // After the freeze, if one is asked for: a process is not frozen while its profiler runs.
+            self.ask_profile(&id, &path, profile.as_ref());
+        }
+    }
+
+    /// Its id, its folder and what it says of its CPU profile; `None` where nothing is on disk.
+    fn write(&mut self, request: Request<'_>) -> Option<(String, PathBuf, Option<Value>)> {
         let Request { id, reason, trip, heap_snapshot, floor } = request;
         self.drop_floor();
         self.read_freshly();
@@ -67,21 +77,16 @@ impl Worker {
             self.give_back_capture(&id);
         }
         let can_freeze = shared.can_freeze.load(Ordering::Relaxed);
+        let affordable = affordable.and(self.not_profiling(urgent).map_err(Refusal::in_the_way));
         let shadow = self.decide_shadow(wanted, no_disk.as_deref(), &affordable);
         let by_shadow = shadow.get("state").is_some_and(|state| state == "pending");
         let pending = whole || by_shadow;
         let room = self.room(heap_used, whole);
-        let can_walk = shared.walks.wanted(heap_used, room);
         let questions = Questions {
             stack: by_shadow,
             floor: by_shadow && (floor || asked),
-            walk: by_shadow && can_walk,
-            retainers: RETAINERS,
-            retainers_room: Walks::room_beside(heap_used, room),
             heap_snapshot: whole,
-            generator: self.generator(can_walk),
-            count: (by_shadow && shared.can_count.load(Ordering::Relaxed))
-                .then(|| Count { room, bytes_per_object: self.learned.bytes_per_object() }),
+            ..self.questions(by_shadow, heap_used, room)
         };
         let predicted_ms = heap_snapshot.get("predictedPauseMs").and_then(Value::as_f64).unwrap_or(0.0);
         let now = (shared.now)();
@@ -89,6 +94,7 @@ impl Worker {
         let name = incident::directory_name(&at, &reason, &id);
         let stall = trip.filter(|trip| trip.condition == "stall").and_then(|_| self.stall());
         let readings: Vec<_> = shared.readings.lock().iter().cloned().collect();
+        let cpu_profile = self.decide_profile(trip, now);
         let mut json = incident::json(Contents {
             id: &id,
             reason: &reason,
@@ -101,6 +107,7 @@ impl Worker {
             heap_snapshot,
             shadow,
             heap_limit: at_limit,
+            cpu_profile: cpu_profile.clone(),
         });
         if let (Some(map), Some(same)) = (json.as_object_mut(), self.same_as()) {
             map.insert("sameAs".to_owned(), same);
@@ -111,7 +118,8 @@ impl Worker {
             if let (Some(map), true) = (json.as_object_mut(), shared.config.directory.is_some()) {
                 map.insert("notWritten".to_owned(), json!(because));
             }
-            return self.tell_incident(&json);
+            self.tell_incident(&json);
+            return None;
         };
         if let Some(map) = json.as_object_mut() {
             map.insert("directory".to_owned(), json!(incidents.join(&name)));
@@ -119,12 +127,16 @@ impl Worker {
         let report = serde_json::to_vec(&shared.report()).unwrap_or_default();
         let path = match incident::write(&incidents, &name, &json, &report) {
             Ok(path) => path,
-            Err(error) => return self.not_written(&id, json, whole, &error),
+            Err(error) => {
+                self.not_written(&id, json, whole, &error);
+                return None;
+            }
         };
         self.disk_works();
         self.enforce_retention(&incidents, Some(&path));
         if !pending {
-            return self.tell_incident(&json);
+            self.tell_incident(&json);
+            return Some((id, path, cpu_profile));
         }
         self.remember_incident(&json);
         let waiting = Pending {
@@ -137,9 +149,26 @@ impl Worker {
             rss: shared.last_reading().and_then(|reading| reading.rss).unwrap_or(0),
             room: room.filter(|_| by_shadow),
             patience_ns: if urgent { 0 } else { LOOP_ANSWER_NS },
-            ..Pending::new(path, json, now)
+            ..Pending::new(path.clone(), json, now)
         };
         self.ask(&id, waiting);
+        Some((id, path, cpu_profile))
+    }
+
+    /// What the heap's size and the room for a shadow say of its questions.
+    fn questions(&self, by_shadow: bool, heap_used: u64, room: Option<u64>) -> Questions {
+        let can_walk = self.shared.walks.wanted(heap_used, room);
+        Questions {
+            stack: false,
+            floor: false,
+            walk: by_shadow && can_walk,
+            retainers: RETAINERS,
+            retainers_room: Walks::room_beside(heap_used, room),
+            heap_snapshot: false,
+            generator: self.generator(can_walk),
+            count: (by_shadow && self.shared.can_count.load(Ordering::Relaxed))
+                .then(|| Count { room, bytes_per_object: self.learned.bytes_per_object() }),
+        }
     }
 
     /// The disk takes no incident: it is told, and nothing is taken for it.
@@ -187,7 +216,7 @@ impl Worker {
         let mut pending = self.shared.pending.lock();
         for waiting in pending.values_mut() {
             let due = waiting.interrupt_at.is_some_and(|at| at <= now);
-            if due && !waiting.begun && waiting.way == Way::Shadow {
+            if due && !waiting.begun && waiting.way == Way::Shadow && !self.profiling() {
                 waiting.interrupt_at = None;
                 self.observer.lock().interrupt();
             }

@@ -15,6 +15,13 @@ pub(super) struct Refusal {
     budget: bool,
 }
 
+impl Refusal {
+    /// For what has nothing to do with the budget.
+    pub(super) fn in_the_way(because: String) -> Self {
+        Self { because, budget: false }
+    }
+}
+
 impl Worker {
     /// Whether anything may be taken now: one thing at a time, within the budget when a trigger asks. At the heap limit
     /// there is no later chance, so a second one may go beside the first.
@@ -35,7 +42,7 @@ impl Worker {
             } else {
                 "another shadow is at work"
             };
-            return Err(Refusal { because: what.to_owned(), budget: false });
+            return Err(Refusal::in_the_way(what.to_owned()));
         }
         if trip.is_none() || last_chance {
             if heap_snapshot {

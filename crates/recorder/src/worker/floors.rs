@@ -77,6 +77,9 @@ impl Worker {
         if !shared.can_freeze.load(Ordering::Relaxed) {
             return self.decide_floors();
         }
+        if self.profiling() {
+            return put_off(BEHIND_ANOTHER_MS, "a CPU profile is being taken");
+        }
         if !shared.pending.lock().is_empty() {
             return put_off(BEHIND_ANOTHER_MS, "another shadow is at work");
         }
