@@ -161,16 +161,16 @@ fn page(service: &str, lives: usize, all: &[Replayed], terminal: Terminal) -> St
     let paint = Paint::new(terminal);
     let mut text = format!(
         "{}\n",
-        paint.bold(&format!("{}: {lives} lives of processes, by the minute", clean(service)))
+        paint.bold(&format!("{}: lives of processes, by the minute: {lives}", clean(service)))
     );
     for one in all {
         let times = match one.trips.len() {
-            0 => "never".to_owned(),
-            1 => "once".to_owned(),
-            many => format!("{many} times"),
+            0 => "would not have tripped".to_owned(),
+            1 => "would have tripped once".to_owned(),
+            many => format!("would have tripped {many} times"),
         };
         // Writing to a String cannot fail, here and below.
-        let _ = writeln!(text, "\n{}  would have tripped {times}", paint.bold(&clean(&one.name)));
+        let _ = writeln!(text, "\n{}: {times}", paint.bold(&clean(&one.name)));
         let first = one.trips.len().saturating_sub(MOST);
         if first > 0 {
             let _ = writeln!(text, "  {}", paint.dim(&format!("{first} earlier ones, see --json")));
@@ -256,8 +256,8 @@ mod tests {
         let output = ran(directory.path(), triggers, &[]);
 
         assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{output:?}");
-        assert!(output.stdout.contains("slow  would have tripped once\n  2026-01-05T13:0"), "{output:?}");
-        assert!(output.stdout.contains("pid 7  GET /a: p95"), "{output:?}");
+        assert!(output.stdout.contains("slow: would have tripped once\n  2026-01-05T13:0"), "{output:?}");
+        assert!(output.stdout.contains("pid 7  GET /a: 918 ms against 500 ms"), "{output:?}");
         assert!(output.stdout.contains("running cannot be judged: requests that still run"), "{output:?}");
         let json: Value = serde_json::from_str(&ran(directory.path(), triggers, &["--json"]).stdout).unwrap();
         assert_eq!(json[0]["triggers"][0]["trips"][0]["route"], "GET /a");

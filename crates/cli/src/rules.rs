@@ -132,7 +132,9 @@ pub(crate) fn triggers_in(file: &str) -> Result<Vec<Trigger>, String> {
         return Err(unreadable("no triggers in it: the default ones are not in a file".to_owned()));
     };
     read(triggers, found.preset).map_err(|problems| {
-        problems.iter().map(|problem| format!("{}: {problem}\n", clean(file))).collect::<String>()
+        let lines: Vec<String> =
+            problems.iter().map(|problem| format!("{}: {problem}\n", clean(file))).collect();
+        lines.concat()
     })
 }
 
