@@ -169,6 +169,28 @@ fn trip(incident: &str) -> Trip<'_> {
     Trip { name, route: Some("GET /a"), because, incident: Some(incident) }
 }
 
+/// The clock is set forward by a day, and back by two.
+#[test]
+fn processes_whose_clocks_differ_by_a_day_are_told_apart() {
+    let directory = tempdir().unwrap();
+    let day = 86_400;
+    for (pid, began) in [(1, NOON_S), (2, NOON_S + day), (3, NOON_S - day), (4, NOON_S)] {
+        let (mut store, opened) =
+            Store::open(directory.path(), &life(pid, "1.0.0", began), ms(began)).unwrap();
+        assert_eq!(opened, Opened::Usable);
+        write(&mut store, began, began + 130, &[("GET /a", 1)]);
+        store.maintain(Keep { most_bytes: 1 << 30 }, ms(began + 130)).unwrap();
+        store.end(ms(began + 130)).unwrap();
+    }
+    let reader = Reader::open(directory.path()).unwrap();
+    let in_day = |from: i64| -> u64 {
+        let points = reader.route("GET /a", (from, from + day), Resolution::Minute).unwrap();
+        points.iter().map(|point| point.slice.requests).sum()
+    };
+    assert_eq!([NOON_S - day, NOON_S, NOON_S + day].map(in_day), [130, 260, 130]);
+    assert_eq!(reader.lives((NOON_S - day, NOON_S + 2 * day)).unwrap().len(), 4);
+}
+
 #[test]
 fn of_one_trip_in_many_processes_one_captures() {
     let directory = tempdir().unwrap();

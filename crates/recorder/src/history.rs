@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 const JOBS: usize = 64;
 /// How long the recorder waits for an answer about the budget, before it goes by its own account.
 const ANSWER: Duration = Duration::from_secs(2);
+/// The same while V8 waits at its heap limit: the evidence comes first.
+const ANSWER_AT_LIMIT: Duration = Duration::from_millis(200);
 /// Seconds that may wait while the file cannot be written.
 const MOST_SECONDS: usize = 120;
 
@@ -103,15 +105,16 @@ impl History {
         }
     }
 
-    /// Asks something of the file: `None` where it is not usable, or does not answer in time.
+    /// Asks something of the file: `None` where it is not usable, or does not answer in time. `at_limit`: V8 waits meanwhile.
     pub(crate) fn ask(
         &self,
+        at_limit: bool,
         job: impl FnOnce(Sender<Option<Result<(), String>>>) -> Job,
     ) -> Option<Result<(), String>> {
         let jobs = self.jobs.as_ref()?;
         let (answer, answered) = bounded(1);
         jobs.try_send(job(answer)).ok()?;
-        answered.recv_timeout(ANSWER).ok().flatten()
+        answered.recv_timeout(if at_limit { ANSWER_AT_LIMIT } else { ANSWER }).ok().flatten()
     }
 
     /// Everything that was told is written, as far as the file can be written by then.

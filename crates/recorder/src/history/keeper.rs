@@ -12,6 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// A file that could not be used is tried again after so long.
 const AGAIN: Duration = Duration::from_secs(10);
+/// Leaks that the history is remembered of, for reports.
+const MOST_KNOWN: usize = 256;
 /// What all processes have spent is read this often, when nothing else asks.
 const SPENT_EVERY: Duration = Duration::from_secs(10);
 /// Somebody waits for an answer: others that write are waited for so long.
@@ -214,7 +216,12 @@ impl Keeper {
     fn known(&mut self, leaks: &[String]) {
         for leak in leaks {
             if let Some(Some(known)) = self.with(|store| known::of(store, leak)) {
-                self.shared.known_leaks.lock().insert(leak.clone(), known);
+                let mut all = self.shared.known_leaks.lock();
+                if all.len() >= MOST_KNOWN {
+                    // Ids change with what is found of a leak; those that are reported now come again within a minute.
+                    all.clear();
+                }
+                all.insert(leak.clone(), known);
             }
         }
     }

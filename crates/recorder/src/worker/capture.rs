@@ -65,20 +65,20 @@ impl Worker {
         let asked = heap_snapshot;
         let urgent = trip.is_some_and(|trip| matches!(trip.condition.as_str(), "stall" | "heap-limit"));
         let wanted = asked || floor || urgent;
-        let affordable = if wanted && no_disk.is_none() { self.affordable(trip, &id, asked) } else { Ok(()) };
+        let affordable = self.affordable(trip, &id, asked, wanted && no_disk.is_none());
         let heap_snapshot = if asked {
-            self.decide_snapshot(heap_used, trip.is_some(), no_disk.as_deref(), &affordable)
+            self.decide_snapshot(heap_used, trip.is_some(), no_disk.as_deref(), &affordable.snapshot)
         } else {
             json!({ "state": "not-asked" })
         };
         let whole = heap_snapshot.get("state").is_some_and(|state| state == "pending");
         self.tell_budget(trip, &affordable);
-        if asked && !whole && no_disk.is_none() && affordable.is_ok() {
+        if asked && !whole && no_disk.is_none() && affordable.snapshot.is_ok() {
             self.give_back_capture(&id);
         }
         let can_freeze = shared.can_freeze.load(Ordering::Relaxed);
-        let affordable = affordable.and(self.not_profiling(urgent).map_err(Refusal::in_the_way));
-        let shadow = self.decide_shadow(wanted, no_disk.as_deref(), &affordable);
+        let freezing = affordable.shadow.and(self.not_profiling(urgent).map_err(Refusal::in_the_way));
+        let shadow = self.decide_shadow(wanted, no_disk.as_deref(), &freezing);
         let by_shadow = shadow.get("state").is_some_and(|state| state == "pending");
         let pending = whole || by_shadow;
         let room = self.room(heap_used, whole);

@@ -8,7 +8,22 @@ use leakprobe_history::Claim;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
+/// What may be taken.
+pub(super) struct Affordable {
+    /// A shadow's answers.
+    pub(super) shadow: Result<(), Refusal>,
+    /// A heap snapshot, where one is asked for.
+    pub(super) snapshot: Result<(), Refusal>,
+}
+
+impl Affordable {
+    fn nothing(why: &Refusal) -> Self {
+        Self { shadow: Err(why.clone()), snapshot: Err(why.clone()) }
+    }
+}
+
 /// Why nothing is taken.
+#[derive(Clone)]
 pub(super) struct Refusal {
     because: String,
     /// The budget is used up; else something is in the way.
@@ -23,14 +38,18 @@ impl Refusal {
 }
 
 impl Worker {
-    /// Whether anything may be taken now: one thing at a time, within the budget when a trigger asks. At the heap limit
-    /// there is no later chance, so a second one may go beside the first.
+    /// What may be taken now: one thing at a time, within the budget when a trigger asks. At the heap limit there is no
+    /// later chance, so a second one may go beside the first. Where nothing is `wanted` nothing is claimed.
     pub(super) fn affordable(
         &self,
         trip: Option<&Trip>,
         incident: &str,
         heap_snapshot: bool,
-    ) -> Result<(), Refusal> {
+        wanted: bool,
+    ) -> Affordable {
+        if !wanted {
+            return Affordable { shadow: Ok(()), snapshot: Ok(()) };
+        }
         let last_chance = trip.is_some_and(|trip| trip.condition == "heap-limit");
         let (others, snapshots) = {
             let pending = self.shared.pending.lock();
@@ -42,23 +61,33 @@ impl Worker {
             } else {
                 "another shadow is at work"
             };
-            return Err(Refusal::in_the_way(what.to_owned()));
+            return Affordable::nothing(&Refusal::in_the_way(what.to_owned()));
         }
         if trip.is_none() || last_chance {
             if heap_snapshot {
                 self.count_capture(incident);
             }
-            return Ok(());
+            return Affordable { shadow: Ok(()), snapshot: Ok(()) };
         }
         let freeze = self.shared.can_freeze.load(Ordering::Relaxed);
-        let claim = Claim { incident, freeze, capture: heap_snapshot, share: 1.0 };
-        let claimed = if freeze || heap_snapshot { self.claim(&claim) } else { Ok(()) };
-        claimed.map_err(|because| Refusal { because, budget: true })
+        let claim = |capture| {
+            let wanted = Claim { incident, freeze, capture, share: 1.0 };
+            let claimed = if freeze || capture { self.claim(&wanted) } else { Ok(()) };
+            claimed.map_err(|because| Refusal { because, budget: true })
+        };
+        match claim(heap_snapshot) {
+            Ok(()) => Affordable { shadow: Ok(()), snapshot: Ok(()) },
+            // Stack and floor may be had when there are no heap snapshots left for the day.
+            Err(refusal) if heap_snapshot && freeze => {
+                Affordable { shadow: claim(false), snapshot: Err(refusal) }
+            }
+            Err(refusal) => Affordable::nothing(&refusal),
+        }
     }
 
     /// The budget is used up for what a trip asked for: its trigger says so.
-    pub(super) fn tell_budget(&self, trip: Option<&Trip>, affordable: &Result<(), Refusal>) {
-        if let (Some(trip), Err(Refusal { because, budget: true })) = (trip, affordable) {
+    pub(super) fn tell_budget(&self, trip: Option<&Trip>, affordable: &Affordable) {
+        if let (Some(trip), Err(Refusal { because, budget: true })) = (trip, &affordable.snapshot) {
             self.shared.monitor.lock().out_of_budget(&trip.trigger, because);
         }
     }

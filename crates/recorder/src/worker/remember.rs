@@ -160,7 +160,7 @@ impl Worker {
         let now = (self.shared.now)();
         self.shared.budget.lock().allows(claim, now).map_err(|refused| refused.to_string())?;
         let Claim { incident, freeze, capture, share } = *claim;
-        let asked = self.history.ask(|answer| Job::Claim {
+        let asked = self.history.ask(false, |answer| Job::Claim {
             incident: incident.to_owned(),
             freeze,
             capture,
@@ -188,7 +188,7 @@ impl Worker {
 
     /// Whether another process of the service has captured what this trip is about, and which.
     pub(super) fn captured_elsewhere(&self, trip: &Trip, incident: &str) -> Option<String> {
-        let asked = self.history.ask(|answer| Job::Trip {
+        let asked = self.history.ask(trip.condition == "heap-limit", |answer| Job::Trip {
             trip: Box::new(trip.clone()),
             incident: Some(incident.to_owned()),
             answer,
