@@ -72,7 +72,7 @@ test('with a heap snapshot beside it both are in the incident', async (t) => {
   const last = await until(() => {
     const one = seen.at(-1)
     return !['pending', undefined].includes(one?.heapSnapshot.state) && one.cpuProfile.state !== 'pending' && one
-  }, 'both are there', 60_000)
+  }, 'both are there', 240_000)
   assert.deepEqual([last.heapSnapshot.state, last.cpuProfile.state], ['written', 'written'], JSON.stringify([last.heapSnapshot, last.cpuProfile]))
   const names = fs.readdirSync(last.directory)
   assert.ok(names.includes('cpu.cpuprofile') && names.includes('heap.heapsnapshot.gz'))

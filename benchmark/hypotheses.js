@@ -5,7 +5,7 @@
 //
 //   npm run bench:hypotheses [-- --only cpu,handle-leak]
 
-const { spawn } = require('node:child_process')
+const { spawn, spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
@@ -121,6 +121,8 @@ function boxOf (name) {
     // An executable of its own: the pages of one that others run are not this cgroup's.
     box.node = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'leakprobe-node-')), 'node')
     fs.copyFileSync(process.execPath, box.node)
+    // And out of the page cache, where they are counted for whoever wrote them.
+    spawnSync('dd', [`if=${box.node}`, 'iflag=nocache', 'count=0'], { stdio: 'ignore' })
   }
   return box
 }

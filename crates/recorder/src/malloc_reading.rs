@@ -9,6 +9,8 @@ const EVERY_NS: u64 = 10_000_000_000;
 const EVERY_TEST_NS: u64 = 1_000_000_000;
 /// An answer that took longer than this share of the time until the next is asked for more rarely.
 const MOST_SHARE: u64 = 10_000;
+/// But not more rarely than this, ns: on a busy machine an answer may have waited for a CPU.
+const LONGEST_NS: u64 = 300_000_000_000;
 
 /// The last answer, and when to ask again.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ impl MallocReader {
     }
 
     fn pace(&self, took_ns: u64) -> u64 {
-        self.every_ns.max(took_ns.saturating_mul(MOST_SHARE))
+        self.every_ns.max(took_ns.saturating_mul(MOST_SHARE)).min(LONGEST_NS)
     }
 }
 
@@ -49,6 +51,7 @@ mod tests {
         let reader = MallocReader::new(Preset::Production);
         assert_eq!(reader.pace(5_000), EVERY_NS);
         assert_eq!(reader.pace(20_000_000), 200_000_000_000);
+        assert_eq!(reader.pace(2_000_000_000), LONGEST_NS);
         assert_eq!(MallocReader::new(Preset::Test).pace(5_000), EVERY_TEST_NS);
     }
 }

@@ -1,6 +1,7 @@
 //! Resident memory by kind of mapping, asked for as rarely as asking is dear: the kernel walks every page table for it.
 
 use crate::config::Preset;
+use crate::process_reading::own_cpu_ns;
 use leakprobe_core::Nanos;
 use leakprobe_core::memory_map::Resident;
 use leakprobe_shadow::ResidentReader;
@@ -37,10 +38,15 @@ impl MemoryReader {
 
     /// What is resident, when it is time for it.
     pub(crate) fn read(&mut self, now: fn() -> Nanos) -> Option<io::Result<Resident>> {
-        let before = now();
+        let (before, cpu_before) = (now(), own_cpu_ns());
         let reader = self.reader.as_mut().ok().filter(|_| before >= self.next)?;
         let resident = reader.read();
-        self.next = before.plus(pace(now().since(before), self.every_ns, self.one_in));
+        // What it computed, not what it waited for a CPU; where the kernel does not tell, all of it.
+        let took_ns = match (cpu_before, own_cpu_ns()) {
+            (Some(before), Some(after)) => after.saturating_sub(before),
+            _ => now().since(before),
+        };
+        self.next = before.plus(pace(took_ns, self.every_ns, self.one_in));
         Some(resident.map(|resident| Resident {
             v8: resident.v8,
             native: resident.native,

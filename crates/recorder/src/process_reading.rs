@@ -231,11 +231,16 @@ fn parse_schedstat(text: &str) -> Option<Scheduled> {
     Some(Scheduled { cpu_ms: ms()?, queued_ms: ms()? })
 }
 
+/// CPU time of the calling thread, ns.
+pub(crate) fn own_cpu_ns() -> Option<u64> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_ascii_whitespace().next()?.parse().ok()
+}
+
 /// CPU time of the calling thread, ms.
 #[expect(clippy::cast_precision_loss, reason = "nanoseconds stay below 2^53")]
 pub(crate) fn own_cpu_ms() -> Option<f64> {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    text.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|ns| ns as f64 / 1e6)
+    own_cpu_ns().map(|ns| ns as f64 / 1e6)
 }
 
 impl ProcessReading {
