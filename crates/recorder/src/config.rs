@@ -27,7 +27,7 @@ pub struct RecorderConfig {
     /// They are kept for so long, ms.
     #[serde(default = "incident_age_ms")]
     pub max_incident_age_ms: u64,
-    /// Free bytes of the file system below which nothing is captured; `None`: see [`crate::files`].
+    /// Free bytes of the file system below which nothing is captured; `None`: a twentieth of it, but 256 MiB at least and 4 GiB at most.
     #[serde(default)]
     pub min_free_disk_bytes: Option<u64>,
     /// Heap snapshots in any day that triggers may ask for.
