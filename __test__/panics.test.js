@@ -44,7 +44,7 @@ test('a panic in any method of the probe is a coded error with its place, and th
     const ARGUMENTS = {
       route: ['GET /x'], setCapability: ['a', 'native', 'b'], addCost: [1, 1], addPause: [1], capture: ['x', false, false], beginHeapSnapshot: ['x'], setShadowMain: [() => {}], freeze: ['x'],
       walkInShadow: ['{}', {}], writeHeapSnapshotInShadow: [{}, false], endHeapSnapshot: ['x', 1, undefined], olderRequests: [1], stillRunning: [new Int32Array(2)], site: [1, 'timer', undefined, []],
-      sites: [new Float64Array(2)], forcedFloor: [0, new Uint32Array(3)], startHeapSamples: [1024, 8], stopHeapSamples: [false], heapSpaces: [new Float64Array(16)], beginCpuProfile: ['x'], endCpuProfile: ['x', null, 1, 'none']
+      sites: [new Float64Array(2)], forcedFloor: [0, new Uint32Array(3)], startHeapSamples: [1024, 8], stopHeapSamples: [false], heapSpaces: [new Float64Array(16)], beginCpuProfile: ['x'], endCpuProfile: ['x', undefined, 1, undefined], beginCpuProfile: ['x'], endCpuProfile: ['x', null, 1, 'none']
     }
     const methods = Object.entries(Object.getOwnPropertyDescriptors(NativeProbe.prototype)).filter(([name, { value }]) => typeof value === 'function' && !['constructor', 'stop'].includes(name)).map(([name]) => name)
     const panicked = {}

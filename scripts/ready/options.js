@@ -43,11 +43,14 @@ function isPlain (value) {
   return typeof value === 'number' || (typeof value === 'string' && value !== '')
 }
 
-// Numbers stand there with spaces between thousands, or in GiB.
+// Numbers stand there with spaces between thousands, or in a larger unit.
+const UNITS = { MiB: 2 ** 20, GiB: 2 ** 30, hours: 3_600_000, days: 86_400_000 }
+
 function says (text, value) {
   if (typeof value === 'string') return text.includes(value)
   const known = text.replace(/(\d)[ \u202f](?=\d{3})/g, '$1')
-  return new RegExp(`(?<![\\d.])${String(value).replace('.', '\\.')}(?![\\d])`).test(known) || (value % 2 ** 30 === 0 && known.includes(`${value / 2 ** 30} GiB`))
+  const stands = (number) => new RegExp(`(?<![\\d.])${number.replace('.', '\\.')}(?![\\d])`).test(known)
+  return stands(String(value)) || Object.entries(UNITS).some(([unit, of]) => value % of === 0 && stands(`${value / of} ${unit}`))
 }
 
 function codes (errors, page, types) {
