@@ -11,7 +11,7 @@ const skip = process.platform !== 'linux' || process.report.getReport().header.g
 const SECONDS = 15
 
 const series = (value) => Array.from({ length: 60 }, (_, second) => ({ atMs: second * 1000, ownBytes: 5e6, descriptors: 20, threads: 12, children: 0, diskBytes: 1e6, ...value(second) }))
-const quiet = { seen: { errors: [], captures: 2, failedCaptures: 0, answeredShadows: 2, reads: 1, workers: 1 }, cost: { dropped: {} }, leaks: [], hypotheses: [], threadsLeft: [] }
+const quiet = { seen: { errors: [], captures: 2, failedCaptures: 0, answeredShadows: 2, reads: 1, workers: 1 }, cost: { dropped: {}, freezes: 9 }, leaks: [], hypotheses: [], threadsLeft: [] }
 const served = { answered: 10, failed: 0, errors: [] }
 const verdict = (readings, ended = quiet, clients = served) => judge({ levels: judgeLevels(readings), ended, clients })
 
@@ -29,7 +29,9 @@ test('a probe that grows, drops, fails or stays is told', () => {
   assert.deepEqual(verdict(series(() => ({}))), [])
   assert.match(verdict(series((second) => ({ ownBytes: 5e6 + second * 5e4 }))).join(), /^ownBytes grew by 2950000/)
   assert.match(verdict(series((second) => ({ descriptors: 20 + Math.floor(second / 5) }))).join(), /^descriptors grew/)
-  assert.match(verdict(series(() => ({})), { ...quiet, cost: { dropped: { events: 3 } } }).join(), /dropped: 3 events/)
+  assert.match(verdict(series(() => ({})), { ...quiet, cost: { dropped: { events: 3 }, freezes: 9 } }).join(), /dropped: 3 events/)
+  assert.deepEqual(verdict(series(() => ({})), { ...quiet, cost: { dropped: { 'error: a freeze was refused': 3 }, freezes: 9 } }), [])
+  assert.match(verdict(series(() => ({})), { ...quiet, cost: { dropped: { 'error: a freeze was refused': 30 }, freezes: 9 } }).join(), /30 floors were refused/)
   assert.match(verdict(series(() => ({})), { ...quiet, threadsLeft: ['leakprobe'] }).join(), /threads after stop/)
   assert.match(verdict(series(() => ({})), { ...quiet, leaks: [{ route: 'GET /x', resource: 'heap', perRequest: { value: 9 } }] }).join(), /a leak was reported/)
   assert.match(verdict(series(() => ({})), quiet, { ...served, answered: 0 }).join(), /nothing was shown/)

@@ -16,6 +16,9 @@ const LEVELS = {
   children: { unit: '', slack: 1 },
   diskBytes: { unit: 'bytes', slack: 2 * MB }
 }
+/** Floors that are asked for again: a thread that just starts or is kept from its CPU does not come to rest in time. */
+const REFUSALS = ['error: a freeze was refused', 'error: a shadow gave no floor']
+const REFUSED_SHARE = 0.5
 /** The interval's half width in standard deviations. */
 const Z = 1.96
 /** Pairs grow by the square: longer series are thinned out evenly. */
@@ -52,7 +55,9 @@ function judgeLevels (readings) {
 /** What went wrong, one sentence each. */
 function judge ({ levels, ended: { seen, cost, leaks, threadsLeft, hypotheses }, clients }) {
   const wrong = levels.filter(({ grows }) => grows).map(({ name, growth, low, high }) => `${name} grew by ${Math.round(growth)} (${Math.round(low)} to ${Math.round(high)})`)
-  const dropped = Object.entries(cost.dropped).filter(([, count]) => count > 0)
+  const refused = REFUSALS.reduce((sum, what) => sum + (cost.dropped[what] ?? 0), 0)
+  if (refused > REFUSED_SHARE * (cost.freezes + refused)) wrong.push(`${refused} floors were refused or not answered, ${cost.freezes} were`)
+  const dropped = Object.entries(cost.dropped).filter(([what, count]) => count > 0 && !REFUSALS.includes(what))
   if (dropped.length > 0) wrong.push(`dropped: ${dropped.map(([what, count]) => `${count} ${what}`).join(', ')}`)
   if (seen.errors.length > 0) wrong.push(`errors in the server: ${seen.errors.join('; ')}`)
   if (clients.failed > 0) wrong.push(`${clients.failed} requests failed: ${clients.errors.join('; ')}`)
