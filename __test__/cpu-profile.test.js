@@ -27,11 +27,12 @@ function burnLeakprobeTest (ms) {
 
 /** Keeps the loop busy, in turns, until the test ends. */
 function busy (t) {
-  const timer = setInterval(() => burnLeakprobeTest(15), 20)
+  const timer = setInterval(function burnLeakprobeTurn () { burnLeakprobeTest(15) }, 20)
   cleanup(t, () => clearInterval(timer))
 }
 
-const functionsOf = (profile) => profile.nodes.map(({ callFrame }) => callFrame.functionName)
+// Optimized code may have one of the two inside the other.
+const burns = (profile) => profile.nodes.some(({ callFrame }) => callFrame.functionName.startsWith('burnLeakprobe'))
 
 const post = (session, method) => new Promise((resolve, reject) => session.post(method, (error, result) => error ? reject(error) : resolve(result)))
 
@@ -41,7 +42,7 @@ test('a trip takes a profile that names what computes', async (t) => {
   const { cpuProfile, directory } = await profiled(probe)
   assert.equal(cpuProfile.state, 'written', JSON.stringify(cpuProfile))
   const profile = JSON.parse(fs.readFileSync(path.join(directory, cpuProfile.file), 'utf8'))
-  assert.ok(functionsOf(profile).includes('burnLeakprobeTest'))
+  assert.ok(burns(profile))
   assert.ok(profile.samples.length > 20 && profile.endTime > profile.startTime)
   assert.ok(cpuProfile.pauseMs > 0 && probe.stats().cost.pauseMs.total >= cpuProfile.pauseMs)
   assert.equal(fs.statSync(path.join(directory, cpuProfile.file)).mode & 0o777, 0o600)
@@ -61,18 +62,19 @@ test('another owner of the profiler keeps its own', async (t) => {
   await probe.stop()
 
   const { profile } = await post(session, 'Profiler.stop')
-  assert.ok(functionsOf(profile).includes('burnLeakprobeTest'))
+  assert.ok(burns(profile))
   assert.ok(profile.endTime - profile.startTime > 900_000, 'it went on during ours')
 })
 
 test('with a heap snapshot beside it both are in the incident', async (t) => {
+  busy(t)
   const probe = startProbe(t, { triggers: [trips({ heapSnapshot: true })], analyzeHeapSnapshots: false })
   const seen = []
   probe.on('incident', (incident) => seen.push(incident))
   const last = await until(() => {
     const one = seen.at(-1)
     return !['pending', undefined].includes(one?.heapSnapshot.state) && one.cpuProfile.state !== 'pending' && one
-  }, 'both are there', 240_000)
+  }, 'both are there', 120_000)
   assert.deepEqual([last.heapSnapshot.state, last.cpuProfile.state], ['written', 'written'], JSON.stringify([last.heapSnapshot, last.cpuProfile]))
   const names = fs.readdirSync(last.directory)
   assert.ok(names.includes('cpu.cpuprofile') && names.includes('heap.heapsnapshot.gz'))

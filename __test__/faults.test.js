@@ -13,8 +13,8 @@ const { makeDirectory, until } = require('./helper.js')
 
 test('a full disk fails the heap snapshot with its reason, and leaves what was there', { skip: skip || (!canMount && 'mounting needs root'), timeout: 120_000 }, async (t) => {
   const directory = makeDirectory(t)
-  // A mount of its own, seen by the child and nobody else; /proc/PID/root shows it to the test.
-  const script = 'mount -t tmpfs -o size=1500k leakprobe "$1" && exec "$2" "$3" "$1"'
+  // A mount of its own, seen by the child and nobody else; /proc/PID/root shows it to the test. Nothing is refused beforehand, and no history fills it.
+  const script = 'mount -t tmpfs -o size=1500k leakprobe "$1" && exec env LEAKPROBE_MIN_FREE_DISK_BYTES=0 LEAKPROBE_HISTORY=false "$2" "$3" "$1"'
   const app = start(t, [script, 'sh', directory, process.execPath, CAPTURES], 'unshare', ['-m', 'sh', '-c'])
   await app.ready
   const small = await app.capture({ floor: true })
