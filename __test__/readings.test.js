@@ -11,7 +11,7 @@ const { listen, startProbe, until } = require('./helper')
 test('array buffers, handles by type and keys of globalThis are read', async (t) => {
   const probe = startProbe(t)
   const heap = () => probe.stats().heap
-  await until(() => heap()?.arrayBuffers >= 0 && heap().handles >= 0 && heap().globalKeys > 50)
+  await until(() => heap()?.arrayBuffers >= 0 && heap().handles >= 0 && heap().globalKeys > 50, 'all of it is read', 60_000)
   const before = heap()
   const kept = Buffer.alloc(30 << 20)
   globalThis.leakprobeTest = 1
@@ -20,13 +20,14 @@ test('array buffers, handles by type and keys of globalThis are read', async (t)
   const sockets = Array.from({ length: 10 }, () => net.connect(port, '127.0.0.1'))
 
   try {
-    await until(() => heap().arrayBuffers >= kept.length && heap().globalKeys > before.globalKeys && probe.stats().handles.TCPSocketWrap >= 10)
+    await until(() => heap().arrayBuffers >= kept.length && heap().globalKeys > before.globalKeys && probe.stats().handles.TCPSocketWrap >= 10, 'what came is read', 60_000)
     await until(() => heap().handles >= 11)
     assert.equal(Object.values(probe.stats().handles).reduce((sum, count) => sum + count, 0), heap().handles)
   } finally {
     for (const socket of sockets) socket.destroy()
   }
-  await until(() => probe.stats().process?.privateNative >= 0 && probe.stats().process.descriptors > 10)
+  // What malloc holds is asked for ten thousand times as rarely as the answer takes.
+  await until(() => probe.stats().process?.privateNative >= 0 && probe.stats().process.descriptors > 10, 'native memory is told', 60_000)
 })
 
 test('what is dear is read more rarely, and what is old is not told', (t) => {
