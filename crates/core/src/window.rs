@@ -292,7 +292,7 @@ mod tests {
     use super::*;
     use crate::event::{Nanos, RouteId};
 
-    fn record(ms: u64, outcome: Outcome, status: u16) -> RequestRecord {
+    pub(super) fn record(ms: u64, outcome: Outcome, status: u16) -> RequestRecord {
         RequestRecord {
             route: RouteId(1),
             outcome,

@@ -84,23 +84,9 @@ impl Baseline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Nanos, Outcome, RequestRecord, RouteId};
+    use crate::event::Outcome;
+    use crate::window::tests::record;
     use crate::window::{Keep, RouteWindows};
-
-    fn record(ms: u64, outcome: Outcome, status: u16) -> RequestRecord {
-        RequestRecord {
-            route: RouteId(1),
-            outcome,
-            status,
-            ended: Nanos(0),
-            duration_ns: ms * 1_000_000,
-            thread_ns: 10,
-            overlap: 2.0,
-            heap_delta: -5,
-            allocated: 7,
-            external_delta: 1,
-        }
-    }
 
     #[test]
     fn a_baseline_needs_windows_and_requests_and_stays() {
