@@ -15,19 +15,22 @@ const groups = skip || !isRoot ? undefined : memoryGroups()
 const inGroup = { skip: skip || (groups === undefined && 'no memory cgroup can be made'), timeout: 180_000 }
 const SECOND_READING_MS = 1500 // the cgroup is read once a second
 
-test('in 512 MB the heap snapshot of a heap of 150 MB is written by the walk', { ...inGroup, skip: inGroup.skip || process.arch !== 'x64' }, async (t) => {
-  const app = await startInGroup(t, 2_000_000)
+test('in 512 MB a heap of 200 MB gives its floor, census, what keeps a leaked request, and a redacted heap snapshot', { ...inGroup, skip: inGroup.skip || process.arch !== 'x64' }, async (t) => {
+  const app = await startInGroup(t, 2_500_000, 0, { REDACT: '1', LEAKED: '300' })
 
   const { incident, capabilities } = await app.capture({ heapSnapshot: true })
 
   assert.equal(capabilities.heapWalk.state, 'native', capabilities.heapWalk.because)
-  const { state, generator, countsMatch, nodeCount } = incident.heapSnapshot
-  assert.deepEqual([state, generator, countsMatch], ['written', 'walk', true], JSON.stringify([incident.heapSnapshot, incident.shadow]))
+  const { state, generator, countsMatch, nodeCount, redacted } = incident.heapSnapshot
+  assert.deepEqual([state, generator, countsMatch, redacted], ['written', 'walk', true, true], JSON.stringify([incident.heapSnapshot, incident.shadow]))
   assert.equal(incident.walk.state, 'answered')
-  assert.ok(nodeCount > 2_000_000)
-  assert.ok(incident.floor.heapUsed > 120e6)
+  assert.ok(nodeCount > 5_000_000)
+  assert.ok(incident.floor.heapUsed > 200e6, `${incident.floor.heapUsed}`)
   assertOneShadow(incident.shadow)
   assert.equal(app.killed(), 0, 'the kernel killed nothing')
+  const { walk: { classes, watched } } = JSON.parse(fs.readFileSync(path.join(incident.directory, incident.walk.file), 'utf8'))
+  assert.ok(classes.find((one) => one.class === 'Object').count >= 2_500_000)
+  assert.ok(watched.some(({ path: steps }) => /open: Set/.test(steps.join(' '))), JSON.stringify(watched))
 })
 
 test('in 512 MB a heap of 150 MB gives floor and stack, and V8 has no room for its heap snapshot: refused with both numbers', inGroup, async (t) => {

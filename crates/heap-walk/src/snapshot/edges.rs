@@ -18,6 +18,9 @@ const CELL_VALUE: u64 = 24;
 /// A value of a weak collection, from its table and from its key: one text for all that V8 tells apart by numbers.
 const WEAK_VALUE: &str = "1 / part of key (object) -> value (object) pair in WeakMap (table)";
 
+/// What is done with each edge as it is found. A list of them would be as long as the largest array of the heap, which can be a fifth of it.
+pub(crate) type Sink<'s, 'a> = dyn FnMut(&mut Heap<'a>, Edge) + 's;
+
 /// An edge of the object that was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Edge {
@@ -62,8 +65,6 @@ impl Properties {
 /// The names of properties by map, and the values that hang on keys of weak collections.
 #[derive(Default)]
 pub(crate) struct Edges {
-    /// Kept for its room.
-    pub(crate) found: Vec<Edge>,
     pub(crate) dispatch: Option<Dispatch>,
     properties: HashMap<u32, Properties>,
     by_key: HashMap<u32, Vec<Place>>,
@@ -85,13 +86,13 @@ impl Edges {
         });
     }
 
-    /// Adds all edges of an object; their targets may be dead.
-    pub(crate) fn of(
+    /// Tells all edges of an object; their targets may be dead.
+    pub(crate) fn of<'a>(
         &mut self,
-        heap: &mut Heap<'_>,
+        heap: &mut Heap<'a>,
         reached: &mut Reached,
         place: Place,
-        found: &mut Vec<Edge>,
+        found: &mut Sink<'_, 'a>,
     ) {
         let object = heap.objects.address(place);
         let map = reached.maps.of(heap, object);
@@ -101,7 +102,7 @@ impl Edges {
         if instance_type != heap.layout.instance_type("FixedArray")
             && let Some(target) = heap.objects.find(heap.map_of(object))
         {
-            found.push(Edge { label: Label::Internal("map"), target });
+            found(heap, Edge { label: Label::Internal("map"), target });
         }
         if matches!(treatment, Treatment::Object | Treatment::Function | Treatment::WeakRef) {
             self.object(heap, object, map, instance_type, treatment, found);
@@ -110,28 +111,26 @@ impl Edges {
                 let is_variable = treatment == Treatment::Context && offset >= VARIABLES;
                 let target = if is_variable { heap.target(word) } else { essential(heap, word) };
                 let Some(target) = target else { return };
-                found.push(Edge {
-                    label: inner(heap, object, treatment, instance_type, offset, target),
-                    target,
-                });
+                let label = inner(heap, object, treatment, instance_type, offset, target);
+                found(heap, Edge { label, target });
             });
         }
         weak(heap, object, treatment, found);
         if let Some(values) = self.by_key.get(&place.0) {
-            found.extend(
-                values.iter().map(|target| Edge { label: Label::Internal(WEAK_VALUE), target: *target }),
-            );
+            for target in values {
+                found(heap, Edge { label: Label::Internal(WEAK_VALUE), target: *target });
+            }
         }
     }
 
-    fn object(
+    fn object<'a>(
         &mut self,
-        heap: &mut Heap<'_>,
+        heap: &mut Heap<'a>,
         object: u64,
         map: u32,
         instance_type: u16,
         treatment: Treatment,
-        found: &mut Vec<Edge>,
+        found: &mut Sink<'_, 'a>,
     ) {
         let properties = self.properties.entry(map).or_insert_with(|| {
             let map = heap.map_of(object);
@@ -146,14 +145,16 @@ impl Edges {
                 let map = heap.objects.address(target);
                 let prototype = heap.field(map, heap.layout.map_prototype);
                 let target = prototype.and_then(|prototype| heap.objects.find(prototype));
-                found.extend(target.map(|target| Edge { label: Label::Named("prototype"), target }));
+                if let Some(target) = target {
+                    found(heap, Edge { label: Label::Named("prototype"), target });
+                }
             }
             value(heap, label, target, found);
         });
         if treatment == Treatment::Function
             && let Some(target) = self.dispatch.as_ref().and_then(|table| table.code(heap, object))
         {
-            found.push(Edge { label: Label::Internal("code"), target });
+            found(heap, Edge { label: Label::Internal("code"), target });
         }
         for (kept, name) in &properties.shared {
             let target = heap.target(*kept);
@@ -163,8 +164,9 @@ impl Edges {
         }
         let map = heap.map_of(object);
         if let Some(prototype) = heap.field(map, heap.layout.map_prototype) {
-            let target = heap.objects.find(prototype);
-            found.extend(target.map(|target| Edge { label: Label::Named("__proto__"), target }));
+            if let Some(target) = heap.objects.find(prototype) {
+                found(heap, Edge { label: Label::Named("__proto__"), target });
+            }
         }
         if let Some(store) = heap.field(object, PROPERTIES) {
             let store_type = heap.type_of(store);
@@ -192,9 +194,9 @@ impl Edges {
 }
 
 /// A property, or a field, and where accessors are kept their functions too. V8's own accessors are none.
-fn value(heap: &mut Heap<'_>, label: Label, target: Place, found: &mut Vec<Edge>) {
+fn value<'a>(heap: &mut Heap<'a>, label: Label, target: Place, found: &mut Sink<'_, 'a>) {
     let Label::Property(name) = label else {
-        found.push(Edge { label, target });
+        found(heap, Edge { label, target });
         return;
     };
     let object = heap.objects.address(target);
@@ -202,7 +204,7 @@ fn value(heap: &mut Heap<'_>, label: Label, target: Place, found: &mut Vec<Edge>
     if kind == Some("AccessorInfo") {
         return;
     }
-    found.push(Edge { label, target });
+    found(heap, Edge { label, target });
     if kind != Some("AccessorPair") {
         return;
     }
@@ -211,24 +213,24 @@ fn value(heap: &mut Heap<'_>, label: Label, target: Place, found: &mut Vec<Edge>
             && heap.layout.type_name(heap.type_of(function)) != Some("Oddball")
             && let Some(target) = heap.objects.find(function)
         {
-            found.push(Edge { label: Label::Accessor(which, name), target });
+            found(heap, Edge { label: Label::Accessor(which, name), target });
         }
     }
 }
 
 /// Elements of an array that are objects; holes are left out.
-fn elements(heap: &mut Heap<'_>, store: u64, found: &mut Vec<Edge>) {
+fn elements<'a>(heap: &mut Heap<'a>, store: u64, found: &mut Sink<'_, 'a>) {
     heap.each_word(store, Treatment::Entries, |heap, offset, word| {
         if let Some(target) = heap.target(word).filter(|target| !is_hole(heap, *target))
             && let Some(index) = (offset / 8).checked_sub(2)
         {
-            found.push(Edge { label: Label::Element(index), target });
+            found(heap, Edge { label: Label::Element(index), target });
         }
     });
 }
 
 /// Properties of an object that keeps them by name: key, value and details in a row.
-fn dictionary(heap: &mut Heap<'_>, store: u64, found: &mut Vec<Edge>) {
+fn dictionary<'a>(heap: &mut Heap<'a>, store: u64, found: &mut Sink<'_, 'a>) {
     let words = u64::from(heap.size(store)) / 8;
     let mut word = 2 + DICTIONARY_PREFIX;
     while word + 1 < words {
@@ -244,7 +246,7 @@ fn dictionary(heap: &mut Heap<'_>, store: u64, found: &mut Vec<Edge>) {
 }
 
 /// Global variables: a row of cells, each with its name and its value.
-fn globals(heap: &mut Heap<'_>, store: u64, found: &mut Vec<Edge>) {
+fn globals<'a>(heap: &mut Heap<'a>, store: u64, found: &mut Sink<'_, 'a>) {
     heap.each_word(store, Treatment::Entries, |heap, _, word| {
         let Some(cell) = heap.object(word) else { return };
         if heap.type_of(cell) == heap.layout.instance_type("PropertyCell")
@@ -259,14 +261,14 @@ fn globals(heap: &mut Heap<'_>, store: u64, found: &mut Vec<Edge>) {
 
 /// What does not keep its target alive: keys of weak collections, and what weak references refer to; and the values behind
 /// the keys, which the table holds, too.
-fn weak(heap: &mut Heap<'_>, object: u64, treatment: Treatment, found: &mut Vec<Edge>) {
+fn weak<'a>(heap: &mut Heap<'a>, object: u64, treatment: Treatment, found: &mut Sink<'_, 'a>) {
     match treatment {
         Treatment::Ephemerons => {
             heap.each_ephemeron(object, |heap, key, offset, value| {
                 let Some(key) = essential(heap, key) else { return };
-                found.push(Edge { label: Label::Weak(offset / 8 - 3), target: key });
+                found(heap, Edge { label: Label::Weak(offset / 8 - 3), target: key });
                 if let Some(target) = heap.target(value) {
-                    found.push(Edge { label: Label::Internal(WEAK_VALUE), target });
+                    found(heap, Edge { label: Label::Internal(WEAK_VALUE), target });
                 }
             });
         }
@@ -274,7 +276,9 @@ fn weak(heap: &mut Heap<'_>, object: u64, treatment: Treatment, found: &mut Vec<
             let is_reference = treatment == Treatment::WeakRef;
             let offset = if is_reference { WEAK_REF_TARGET } else { WEAK_CELL_TARGET };
             let target = heap.field(object, offset).and_then(|target| heap.objects.find(target));
-            found.extend(target.map(|target| Edge { label: Label::Weak(offset / 8), target }));
+            if let Some(target) = target {
+                found(heap, Edge { label: Label::Weak(offset / 8), target });
+            }
         }
         _ => {}
     }

@@ -12,6 +12,7 @@ mod format;
 mod ids;
 mod labels;
 mod live;
+mod naming;
 mod nodes;
 mod places;
 mod strings;
@@ -25,15 +26,11 @@ use dispatch::{Dispatch, Sample};
 use edges::{Edge, Edges};
 use format::{EdgeType, Json, NODE_FIELDS, NodeType};
 use ids::Ids;
-use labels::Label;
 use live::Live;
 use places::Places;
 use std::collections::HashMap;
 use std::io::{self, Write};
-use strings::{Letters, Strings, Text};
-
-/// Letters of a string that is told, as V8's default.
-pub(crate) const LONGEST_STRING: u32 = 1024;
+use strings::{Strings, Text};
 
 /// The nodes that are no objects: the root, the roots of the collector, and one for each kind of root.
 struct Made {
@@ -179,19 +176,18 @@ impl Writer<'_, '_, '_> {
 
     /// The edges of one object.
     fn edges_of(&mut self, place: Place, written: bool) -> io::Result<u64> {
-        let mut found = std::mem::take(&mut self.edges.found);
-        found.clear();
-        self.edges.of(self.heap, self.reached, place, &mut found);
-        let mut count = 0;
-        for Edge { label, target } in found.drain(..) {
-            let Some(node) = self.node_at(target) else { continue };
+        let Self { heap, reached, live, edges, strings, json, first_object, .. } = self;
+        let (mut count, mut done) = (0, Ok(()));
+        edges.of(heap, reached, place, &mut |heap, Edge { label, target }| {
+            let index = heap.objects.number(target).and_then(|number| live.index(number.0));
+            let Some(index) = index else { return };
             count += 1;
-            if written {
-                let (edge_type, name) = self.labelled(label);
-                self.json.edge(edge_type, name, node)?;
+            if written && done.is_ok() {
+                let (edge_type, name) = strings.labelled(heap, label);
+                done = json.edge(edge_type, name, *first_object + index);
             }
-        }
-        self.edges.found = found;
+        });
+        done?;
         let object = self.heap.objects.address(place);
         if self.heap.type_of(object) == self.heap.layout.instance_type("JSArrayBuffer") {
             let store = self.heap.memory.word(object + self.heap.layout.buffer_store);
@@ -204,27 +200,6 @@ impl Writer<'_, '_, '_> {
             }
         }
         Ok(count)
-    }
-
-    fn labelled(&mut self, label: Label) -> (EdgeType, u64) {
-        match label {
-            Label::Property(name) => (EdgeType::Property, self.property(name)),
-            Label::Variable(context, offset) => {
-                let name = self.heap.variable(context, offset);
-                if name.is_empty() {
-                    (EdgeType::Hidden, offset / 8)
-                } else {
-                    (EdgeType::Context, self.strings.own(&name))
-                }
-            }
-            Label::Named(name) => (EdgeType::Property, self.strings.made(name)),
-            Label::Accessor(which, name) => (EdgeType::Property, self.accessor(which, name)),
-            Label::Element(index) => (EdgeType::Element, index),
-            Label::Slot(index) => (EdgeType::Internal, self.strings.number(index)),
-            Label::Internal(name) => (EdgeType::Internal, self.strings.made(name)),
-            Label::Hidden(index) => (EdgeType::Hidden, index),
-            Label::Weak(index) => (EdgeType::Weak, self.strings.number(index)),
-        }
     }
 
     fn nodes(&mut self) -> io::Result<()> {
@@ -277,50 +252,13 @@ impl Writer<'_, '_, '_> {
         })
     }
 
-    /// The number of a property's name, a string or symbol.
-    fn property(&mut self, name: u64) -> u64 {
-        if let Some(known) = self.strings.name(name) {
-            return known;
-        }
-        let number = if self.heap.is_string(name) {
-            self.heap_string(name)
-        } else {
-            let symbol = nodes::symbol(&self.heap.name(name));
-            self.strings.own(&symbol)
-        };
-        self.strings.note(name, number)
-    }
-
-    /// The number of the name of a property's getter or setter.
-    fn accessor(&mut self, which: &str, property: u64) -> u64 {
-        let name = if self.heap.is_string(property) {
-            self.letters(property)
-        } else {
-            nodes::symbol(&self.heap.name(property))
-        };
-        self.strings.own(&format!("{which} {name}"))
-    }
-
-    /// The number of a string of the heap.
-    fn heap_string(&mut self, string: u64) -> u64 {
-        let mut letters = Letters::new();
-        self.heap.units(string, 0, LONGEST_STRING, &mut |unit| letters.add(unit));
-        self.strings.heap(string, letters)
-    }
-
-    fn letters(&mut self, string: u64) -> String {
-        let mut units = Vec::new();
-        self.heap.units(string, 0, LONGEST_STRING, &mut |unit| units.push(unit));
-        char::decode_utf16(units).map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-    }
-
     fn all_strings(&mut self) -> io::Result<()> {
         for index in 0..self.strings.count() {
             match self.strings.get(index) {
                 Text::Own(text) => self.json.text(text)?,
                 Text::Number(number) => self.json.text(&number.to_string())?,
                 Text::Heap(address) => {
-                    let text = self.letters(address);
+                    let text = naming::letters(self.heap, address);
                     self.json.text(&text)?;
                 }
             }

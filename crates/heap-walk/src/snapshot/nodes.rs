@@ -39,7 +39,7 @@ impl Writer<'_, '_, '_> {
                 3 => NodeType::SlicedString,
                 _ => NodeType::String,
             };
-            return (node_type, self.heap_string(object));
+            return (node_type, self.strings.of_heap(self.heap, object));
         }
         if treatment == Treatment::Function {
             let name = match self.heap.shared(object) {
