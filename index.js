@@ -1,8 +1,6 @@
 'use strict'
 
-const { start } = require('./lib/start')
-const { analyzeHeapSnapshot, diffHeapSnapshots } = require('./lib/heap-snapshots')
-const { honoRoutes } = require('./lib/routes/hono')
+const { start, analyzeHeapSnapshot, diffHeapSnapshots, honoRoutes } = require('./lib/index')
 const { version } = require('./package.json')
 
 module.exports.start = start

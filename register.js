@@ -8,13 +8,13 @@
 // and there is no server in them.
 
 const path = require('node:path')
-const { isMainThread } = require('node:worker_threads')
+const { isWorkerThread } = require('./lib/threads')
 
 const PACKAGE_MANAGERS = /^(?:npm|npx|yarn|yarnpkg|pnpm|pnpx|corepack)(?:-cli)?(?:-\d[\w.-]*)?(?:\.[cm]?js)?$/
 
 function register () {
   try {
-    require('./lib/start').startByRegister()
+    require('./lib/index').startByRegister()
   } catch (error) {
     // Loaded twice, for example by NODE_OPTIONS and by the command line: the first one runs.
     if (error.code === 'LEAKPROBE_ERR_ALREADY_STARTED') return
@@ -22,4 +22,4 @@ function register () {
   }
 }
 
-if (isMainThread && !PACKAGE_MANAGERS.test(path.basename(process.argv[1] ?? ''))) register()
+if (!isWorkerThread() && !PACKAGE_MANAGERS.test(path.basename(process.argv[1] ?? ''))) register()

@@ -5,7 +5,6 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const { codedError, describe } = require('./errors')
-const { findJsonError } = require('./json-error')
 
 const DEFAULT_NAME = 'leakprobe.config.json'
 
@@ -23,7 +22,7 @@ function readConfigFile (named, cwd) {
   try {
     values = JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch (cause) {
-    const { line, column, reason } = findJsonError(text.replace(/^\uFEFF/, ''))
+    const { line, column, reason } = require('./json-error').findJsonError(text.replace(/^\uFEFF/, ''))
     throw Object.assign(codedError('LEAKPROBE_ERR_CONFIG_FILE', { file, line, column, reason }), { cause })
   }
   if (values === null || typeof values !== 'object' || Array.isArray(values)) {

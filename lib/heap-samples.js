@@ -55,7 +55,6 @@ class HeapSamples {
     this.#preset = preset
     this.#interval = INTERVAL[preset]
     this.#addPause = addPause
-    state('native', 'V8\'s sampling heap profiler, while something grows; not needed so far')
   }
 
   /** Something grows, or nothing does any more. */

@@ -7,8 +7,7 @@
 // Invariant: a listener is known by a WeakMap only.
 
 const { getEventListeners } = require('node:events')
-const { callSites, framesOfSites } = require('./frames')
-const { share, StackSampler } = require('./sites')
+const { share, stackBelow, StackSampler } = require('./sites')
 
 /** Emitters that are looked at: those that grow, and those that did. */
 const MOST_LOOKED = 16
@@ -96,7 +95,7 @@ class ListenerSites {
     const weight = this.#sampler.turn()
     if (weight === 0) return
     const of = `${entry.many ? 'events' : eventName(type)} of ${className(emitter)}`
-    const site = this.#sites.idOf('listener', framesOfSites(callSites(below)), of)
+    const site = this.#sites.idOf('listener', stackBelow(below), of)
     if (site !== undefined) this.#known.set(listener, { site, weight })
   }
 

@@ -1,11 +1,19 @@
 'use strict'
 
-// The only file that requires the addon's generated loader.
+// The only file that requires the addon, or its generated loader.
 
+const fs = require('node:fs')
+const path = require('node:path')
 const { codedError, fromNative } = require('./errors')
 
 const REINSTALL = 'Reinstall leakprobe on this machine, with optional dependencies (node_modules copied from another platform lack the binary); ' +
   'where there is none for the platform, build it with "npm run build" in a clone'
+
+/** What stands after platform and architecture in a binary's name. musl's is left to the loader, which can tell it from glibc. */
+const ABI = { linux: '-gnu', win32: '-msvc' }
+
+/** Variables that tell the loader to look elsewhere, or closer. */
+const LOADER_ONLY = ['NAPI_RS_NATIVE_LIBRARY_PATH', 'NAPI_RS_FORCE_WASI', 'NAPI_RS_ENFORCE_VERSION_CHECK']
 
 let addon
 let failure
@@ -20,6 +28,8 @@ function loadNative () {
 /** Why the addon does not load, a LEAKPROBE_ERR_NATIVE that says what to do; undefined where it does. Tried once. */
 function whyNotNative () {
   if (addon !== undefined || failure !== undefined) return failure
+  addon = likely()
+  if (addon !== undefined) return undefined
   // The loader looks for musl in a report, and would leave reports of the application without their network part.
   const { report } = process
   const excludesNetwork = report?.excludeNetwork
@@ -31,6 +41,22 @@ function whyNotNative () {
     if (report !== undefined && report.excludeNetwork !== excludesNetwork) report.excludeNetwork = excludesNetwork
   }
   return failure
+}
+
+/**
+ * The addon where it nearly always is: built here, or in the platform's package. Undefined where it is not, or does not load: the
+ * loader then looks everywhere, and says why it found none. Compiling the loader takes longer than loading the addon.
+ */
+function likely () {
+  const { env, platform, arch } = process
+  if (LOADER_ONLY.some((name) => env[name])) return undefined
+  const name = `${platform}-${arch}${ABI[platform] ?? ''}`
+  const built = path.join(__dirname, '..', `leakprobe.${name}.node`)
+  try {
+    return require(fs.existsSync(built) ? built : `leakprobe-${name}`)
+  } catch {
+    return undefined
+  }
 }
 
 /** The error for an addon that is there, and is not to be used. */

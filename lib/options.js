@@ -12,7 +12,6 @@ const { readEnvironment } = require('./environment')
 const { completeAlarms, checkAlarmNames } = require('./alarm-options')
 const { completeTriggers, DEFAULT_TRIGGERS } = require('./trigger-options')
 const { serviceName } = require('./service-name')
-const { serveOption } = require('./serve-option')
 const { packageVersion } = require('./deployment')
 const check = require('./checks')
 
@@ -61,7 +60,7 @@ const OPTIONS = {
   maxFreezesPerHour: { check: check.integer(0, 10_000), default: 60, test: 3600, environment: 'number' },
   maxFreezePauseMsPerHour: { check: check.integer(0, HOUR_MS), default: 2000, test: 60_000, environment: 'number' },
   maxSnapshotPauseMs: { check: check.integer(0, HOUR_MS), default: 5000, test: 20_000, environment: 'number' },
-  serve: { check: serveOption, default: false, environment: 'json' },
+  serve: { check: (value, at) => require('./serve-option').serveOption(value, at), default: false, environment: 'json' },
   analyzeHeapSnapshots: { check: check.isBoolean, default: true, environment: 'json' },
   without: { check: check.listOf(PARTS), default: [], environment: 'list' }
 }

@@ -13,13 +13,11 @@ const { loadNative, callNative } = require('./native')
 const { makeCells, writeHeapStatistics } = require('./heap-statistics')
 const { HeapSpaces } = require('./heap-spaces')
 const { CpuProfile } = require('./cpu-profile')
-const { watchCollections } = require('./collections')
 const { watchRequests } = require('./requests')
 const { watchUpgrades } = require('./upgrades')
 const { watchListeners } = require('./listeners')
 const { watchTimers } = require('./timers')
 const { startTick } = require('./tick')
-const { forceFloors } = require('./floors')
 const { Captures } = require('./captures')
 const { createGuard } = require('./guard')
 const { arrayBufferBytes, Readings } = require('./readings')
@@ -170,7 +168,7 @@ class Probe extends EventEmitter {
     })
     this.#undo.push(() => requests.stop())
 
-    if (!native.gcNative) this.#undo.push(watchCollections({ hot, writeHeap, guard }))
+    if (!native.gcNative) this.#undo.push(require('./collections').watchCollections({ hot, writeHeap, guard }))
 
     const witnesses = this.#witnesses = new Witnesses({ native, preset: options.preset, without })
     this.#undo.push(() => witnesses.stop())
@@ -195,7 +193,7 @@ class Probe extends EventEmitter {
     // Whether shadows can be asked is known to the addon only, and later: so the way is looked up at each turn.
     if (options.floors === 'forced' || (options.preset === 'test' && options.floors !== 'natural')) {
       const { floorIntervalMs, floorPauseShare } = options
-      this.#undo.push(forceFloors({
+      this.#undo.push(require('./floors').forceFloors({
         guard,
         requests,
         wanted: () => native.forcesFloors,

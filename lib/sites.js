@@ -5,7 +5,6 @@
 //
 // Invariant: at most so many sites of each kind exist; nothing here holds what was made there.
 
-const { describeFrame, placeOf } = require('./frames')
 
 /** Sites of each kind: a leak has one or a few. */
 const MOST_SITES = { listener: 64, timer: 64, 'heap-sample': 128 }
@@ -37,7 +36,7 @@ class Sites {
     const known = this.#ids.get(key)
     if (known !== undefined || this.#left[what] === 0) return known
     const id = this.#next
-    if (!this.#tell(id, { what, of, stack: frames.map(describeFrame) })) return undefined
+    if (!this.#tell(id, { what, of, stack: frames.map(require('./frames').describeFrame) })) return undefined
     this.#left[what]--
     this.#next++
     this.#ids.set(key, id)
@@ -54,7 +53,13 @@ function share (growth, weights, counts) {
 }
 
 function keyOf (what, frames, of) {
-  return `${what} ${of ?? ''} ${placeOf(frames)}`
+  return `${what} ${of ?? ''} ${require('./frames').placeOf(frames)}`
+}
+
+/** Raw frames (lib/frames.js) of now, innermost first, without `below` and what it called. */
+function stackBelow (below) {
+  const { callSites, framesOfSites } = require('./frames')
+  return framesOfSites(callSites(below))
 }
 
 /**
@@ -88,4 +93,4 @@ class StackSampler {
   }
 }
 
-module.exports = { Sites, share, StackSampler, STACKS_PER_SECOND, MOST_SITES }
+module.exports = { Sites, share, stackBelow, StackSampler, STACKS_PER_SECOND, MOST_SITES }

@@ -3,12 +3,11 @@
 // At most one probe per process, also when two copies of this package are installed: the running one is kept under a
 // registered symbol on `process`.
 
-const { isMainThread } = require('node:worker_threads')
 const { codedError } = require('./errors')
 const { switchedOff, whyNotNative } = require('./native')
-const { NoopProbe } = require('./noop-probe')
 const { readOptions } = require('./options')
 const { Probe } = require('./probe')
+const { isWorkerThread } = require('./threads')
 
 const kRunning = Symbol.for('leakprobe.running')
 
@@ -17,7 +16,7 @@ const kRunning = Symbol.for('leakprobe.running')
  * the options of register's (config file, environment) stay in force.
  */
 function start (given) {
-  if (!isMainThread) throw codedError('LEAKPROBE_ERR_WORKER')
+  if (isWorkerThread()) throw codedError('LEAKPROBE_ERR_WORKER')
   const options = readOptions(given)
   const running = process[kRunning]
   if (running?.byRegister) return running.probe
@@ -46,10 +45,11 @@ function launch (options, { byRegister, capability }) {
 
 // An application must start where the addon does not: it is told once by a warning, and for good in the capabilities.
 function withoutNative (options, onStop) {
-  if (options.without.includes('native')) return new NoopProbe(options, onStop, switchedOff())
-  const why = whyNotNative()
+  const off = options.without.includes('native')
+  const why = off ? switchedOff() : whyNotNative()
   if (why === undefined) return undefined
-  process.emitWarning(`leakprobe is not running: ${why.message}`, { type: 'LeakprobeWarning', code: why.code })
+  if (!off) process.emitWarning(`leakprobe is not running: ${why.message}`, { type: 'LeakprobeWarning', code: why.code })
+  const { NoopProbe } = require('./noop-probe')
   return new NoopProbe(options, onStop, why)
 }
 

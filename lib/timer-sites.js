@@ -5,9 +5,8 @@
 //
 // Invariant: a timer is known by a WeakMap only.
 
-const { callSites, framesOfSites } = require('./frames')
 const { Growth } = require('./growth')
-const { share, StackSampler } = require('./sites')
+const { share, stackBelow, StackSampler } = require('./sites')
 
 /** Timers walked per count. */
 const MOST_WALKED = 20_000
@@ -60,7 +59,7 @@ class TimerSites {
     try {
       const weight = this.#sampler.turn()
       if (weight === 0) return
-      const site = this.#sites.idOf('timer', framesOfSites(callSites(below)), below.name)
+      const site = this.#sites.idOf('timer', stackBelow(below), below.name)
       if (site !== undefined) this.#known.set(timer, { site, weight })
     } catch {
       // The probe is being stopped.

@@ -38,6 +38,7 @@ class LeakprobeWatched {
 class WatchedRequests {
   #nameOf
   #oneIn
+  /** Requests until the next watched one, by route; 0 until its first. */
   #left
   #rings = new Map()
 
@@ -49,12 +50,11 @@ class WatchedRequests {
     this.#nameOf = nameOf
     this.#oneIn = oneIn
     this.#left = new Int32Array(maxRoutes + 1)
-    for (let route = 0; route <= maxRoutes; route++) this.#left[route] = gap(oneIn)
   }
 
   /** A request, or a job with its promise, has ended. Costs a decrement, unless its turn has come. */
   ended (request, route) {
-    if (--this.#left[route] === 0) this.#watch(request, route)
+    if (--this.#left[route] <= 0) this.#turn(request, route)
   }
 
   /**
@@ -73,8 +73,15 @@ class WatchedRequests {
   }
 
   stop () {
-    this.#left.fill(0)
+    this.#oneIn = 0
     this.#rings.clear()
+  }
+
+  #turn (request, route) {
+    const left = this.#left
+    if (this.#oneIn === 0) left[route] = RAREST
+    else if (left[route] < 0) left[route] = gap(this.#oneIn) - 1
+    if (left[route] === 0) this.#watch(request, route)
   }
 
   #watch (request, route) {
@@ -97,7 +104,7 @@ class WatchedRequests {
 
 // At random, for traffic that repeats itself would have the same customers watched again and again; on average `oneIn`.
 function gap (oneIn) {
-  return oneIn === 0 ? 0 : 1 + trunc(random() * (2 * oneIn - 1))
+  return 1 + trunc(random() * (2 * oneIn - 1))
 }
 
 function paced (oneIn, apartMs, least) {

@@ -3,7 +3,6 @@
 // Whose code it was: sites of listeners, of timers and of sampled objects, told to the addon with their counts.
 
 const { performance } = require('node:perf_hooks')
-const { HeapSamples } = require('./heap-samples')
 const { ListenerSites } = require('./listener-sites')
 const { Sites, STACKS_PER_SECOND } = require('./sites')
 const { TimerSites } = require('./timer-sites')
@@ -15,6 +14,7 @@ const SWITCHED_OFF = 'switched off by the option `without`'
 
 class Witnesses {
   #native
+  #makeHeapSamples
   #heapSamples
   #countAt = 0
 
@@ -42,12 +42,14 @@ class Witnesses {
     if (without('heap-samples')) off('heapSamples')
     else {
       const state = (state, because) => native.setCapability('heapSamples', state, because)
-      this.#heapSamples = new HeapSamples({ native, sites, state, preset, addPause: (ms) => native.addPause(ms) })
+      state('native', 'V8\'s sampling heap profiler, while something grows; not needed so far')
+      this.#makeHeapSamples = () => new (require('./heap-samples').HeapSamples)({ native, sites, state, preset, addPause: (ms) => native.addPause(ms) })
     }
   }
 
   /** Something grows, or nothing does any more. */
   investigate (on) {
+    if (on) this.#heapSamples ??= this.#makeHeapSamples?.()
     this.#heapSamples?.investigate(on)
   }
 

@@ -4,10 +4,8 @@
 
 const { RouteTable } = require('./table')
 const { PlainRoutes } = require('./plain')
-const { ExpressRoutes } = require('./express')
 const { KoaRoutes } = require('./koa')
 const { watchFastify } = require('./fastify')
-const { honoTemplate } = require('./hono')
 const { kRoute } = require('../symbols')
 
 const OTHER = 0
@@ -17,7 +15,7 @@ function createRoutes ({ options, intern, setCapability }) {
   const { routeOf } = options
   const table = new RouteTable(intern, options.maxRoutes)
   const plain = new PlainRoutes(table, options.routes)
-  const express = new ExpressRoutes(table)
+  let express
   const koa = new KoaRoutes()
   const stopFastify = watchFastify()
   let failures = 0
@@ -39,11 +37,12 @@ function createRoutes ({ options, intern, setCapability }) {
       if (name !== undefined) return table.idOfName(name, request.method)
     }
     if (known !== undefined) {
-      const template = typeof known === 'string' ? known : honoTemplate(known)
+      const template = typeof known === 'string' ? known : require('./hono').honoTemplate(known)
       if (template !== undefined) return table.id(request.method, template)
     }
     const route = request.route
     if (route !== undefined && route !== null) {
+      express ??= new (require('./express').ExpressRoutes)(table)
       const id = express.idOf(request, route)
       if (id !== undefined) return id
     }
