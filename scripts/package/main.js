@@ -1,10 +1,11 @@
 'use strict'
 
-// The package that people install: the files that package.json names, and the platforms' packages as optional dependencies.
+// The package that people install: the files that package.json names, lib/ as one of them, and the platforms' packages as optional dependencies.
 
 const { execFileSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
+const { bundle } = require('./bundle.js')
 
 const REPOSITORY_ONLY = ['devDependencies', 'files', 'napi', 'overrides', 'scripts']
 
@@ -15,6 +16,7 @@ function makeMain (root, out, platforms) {
     fs.mkdirSync(path.dirname(path.join(out, file)), { recursive: true })
     fs.copyFileSync(path.join(root, file), path.join(out, file))
   }
+  bundle(path.join(out, 'lib'))
   const about = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'))
   for (const field of REPOSITORY_ONLY) delete about[field]
   // An exact version: a binary fits the JavaScript that it was built with, and no other.
