@@ -2,8 +2,8 @@
 
 const assert = require('node:assert/strict')
 const net = require('node:net')
-const { performance } = require('node:perf_hooks')
 const { test } = require('node:test')
+const clock = require('../lib/clock')
 const { Growth } = require('../lib/growth')
 const { Readings } = require('../lib/readings')
 const { listen, startProbe, until } = require('./helper')
@@ -31,10 +31,10 @@ test('array buffers, handles by type and keys of globalThis are read', async (t)
 })
 
 test('what is dear is read more rarely, and what is old is not told', (t) => {
-  const { now } = performance
+  const { now } = clock
   let at = 0
-  performance.now = () => at
-  t.after(() => { performance.now = now })
+  clock.now = () => at
+  t.after(() => { clock.now = now })
   const { ownKeys } = Reflect
   const readings = new Readings()
   const many = Array.from({ length: 20 }, (_, i) => `leakprobeTest${i}`)
@@ -50,7 +50,7 @@ test('what is dear is read more rarely, and what is old is not told', (t) => {
   assert.equal(ownKeys(globalThis).length, first + 20)
 
   // From now on the clock runs 10 ms ahead at each look: a reading takes 10 ms, a thousandth of 10 s.
-  performance.now = () => (at += 10)
+  clock.now = () => (at += 10)
   at = 5000
   readings.globalKeys()
   at = 7000

@@ -27,7 +27,7 @@ test('a start loads neither the generated loader nor what is needed later', () =
   assert.equal(native, 'native')
   assert.ok(files.includes('lib/probe.js'), files)
   for (const file of ['binding.js', 'lib/frames.js', 'lib/heap-samples.js', 'lib/heap-snapshots.js', 'lib/json-error.js', 'lib/noop-probe.js', 'lib/routes/express.js']) assert.ok(!files.includes(file), file)
-  for (const name of ['inspector', 'worker_threads', 'fs/promises']) assert.ok(!builtins.includes(`NativeModule ${name}`), name)
+  for (const name of ['inspector', 'perf_hooks', 'worker_threads', 'fs/promises']) assert.ok(!builtins.includes(`NativeModule ${name}`), name)
 })
 
 test('with a variable that tells where the addon is, the generated loader finds it', () => {

@@ -5,7 +5,7 @@
 const { existsSync } = require('node:fs')
 const timers = require('node:timers')
 const v8 = require('node:v8')
-const { performance } = require('node:perf_hooks')
+const clock = require('./clock')
 const { codedError, describe } = require('./errors')
 const { mayWrite, streamHeapSnapshot } = require('./heap-snapshot-file')
 const { makeShadowMain } = require('./shadow-main')
@@ -56,14 +56,14 @@ class Captures {
       // Refused: the addon has written the reason into the incident.
       return
     }
-    const before = performance.now()
+    const before = clock.now()
     let error
     try {
       writeHeapSnapshot(fd)
     } catch (caught) {
       error = caught instanceof Error ? caught.message : describe(caught)
     }
-    native.endHeapSnapshot(id, performance.now() - before, error)
+    native.endHeapSnapshot(id, clock.now() - before, error)
   }
 
   stop () {

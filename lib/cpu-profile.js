@@ -6,7 +6,7 @@
 // Invariant: one at a time; it ends with its time, with the probe, or with the process, and keeps the loop alive for nothing.
 
 const timers = require('node:timers')
-const { performance } = require('node:perf_hooks')
+const clock = require('./clock')
 
 /** Between two samples, µs. */
 const INTERVAL_US = 1000
@@ -38,7 +38,7 @@ class CpuProfile {
       // Refused: the addon has written the reason into the incident.
       return
     }
-    const before = performance.now()
+    const before = clock.now()
     try {
       const { Session } = require('node:inspector')
       this.#session = new Session()
@@ -48,11 +48,11 @@ class CpuProfile {
       this.#post('Profiler.start')
     } catch (error) {
       this.#disconnect()
-      this.#native.endCpuProfile(id, null, performance.now() - before, `the profiler could not be started: ${error.message}`)
+      this.#native.endCpuProfile(id, null, clock.now() - before, `the profiler could not be started: ${error.message}`)
       return
     }
     this.#id = id
-    this.#startMs = performance.now() - before
+    this.#startMs = clock.now() - before
     this.#timer = setTimeout(() => this.#end(), ms)
     this.#timer.unref()
   }
@@ -67,7 +67,7 @@ class CpuProfile {
     if (id === undefined) return
     this.#id = undefined
     clearTimeout(this.#timer)
-    const before = performance.now()
+    const before = clock.now()
     let json = null
     let why
     try {
@@ -77,7 +77,7 @@ class CpuProfile {
       why = `the profiler gave none: ${error.message}`
     }
     this.#disconnect()
-    this.#native.endCpuProfile(id, json, this.#startMs + performance.now() - before, why)
+    this.#native.endCpuProfile(id, json, this.#startMs + clock.now() - before, why)
   }
 
   #disconnect () {

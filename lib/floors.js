@@ -6,7 +6,7 @@
 const timers = require('node:timers')
 const v8 = require('node:v8')
 const vm = require('node:vm')
-const { performance } = require('node:perf_hooks')
+const clock = require('./clock')
 
 const { setInterval, clearInterval } = timers
 
@@ -20,7 +20,7 @@ function forceFloors ({ guard, requests, wanted, addPause, collected, floorInter
   let notBefore = 0
 
   function floor () {
-    const now = performance.now()
+    const now = clock.now()
     if (requests.started === seen || now < notBefore || !wanted()) return
     seen = requests.started
     collect ??= collector()
@@ -28,7 +28,7 @@ function forceFloors ({ guard, requests, wanted, addPause, collected, floorInter
     collect()
     collect()
     collected()
-    const pauseMs = performance.now() - now
+    const pauseMs = clock.now() - now
     notBefore = now + pauseMs / floorPauseShare
     addPause(pauseMs)
   }

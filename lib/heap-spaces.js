@@ -3,7 +3,7 @@
 // What V8 says of its spaces, for the memory map: some 5 µs, once a second.
 
 const v8 = require('node:v8')
-const { performance } = require('node:perf_hooks')
+const clock = require('./clock')
 
 /** Between two readings, ms. */
 const EVERY_MS = 1000
@@ -33,7 +33,7 @@ class HeapSpaces {
 
   /** Reads when it is time. `arrayBuffers` are bytes, or below 0 when they are not known now. */
   look (arrayBuffers) {
-    const now = performance.now()
+    const now = clock.now()
     if (now < this.#next) return
     this.#next = now + EVERY_MS
     const numbers = this.#numbers

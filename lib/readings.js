@@ -2,7 +2,7 @@
 
 // Numbers of the app thread that are too dear for each tick: array buffers, open handles, keys of globalThis.
 
-const { performance } = require('node:perf_hooks')
+const clock = require('./clock')
 
 /** Between two readings at least, ms. */
 const READ_MS = 1000
@@ -69,10 +69,10 @@ class Paced {
   }
 
   read () {
-    const now = performance.now()
+    const now = clock.now()
     if (now < this.#next) return now < this.#stale ? this.#value : NOT_READ
     this.#value = this.#number()
-    this.#next = now + Math.max(READ_MS, (performance.now() - now) / READ_SHARE)
+    this.#next = now + Math.max(READ_MS, (clock.now() - now) / READ_SHARE)
     this.#stale = now + READ_MS
     return this.#value
   }

@@ -7,8 +7,8 @@
 // connection's close, or never while the request is still running.
 
 const { EventEmitter } = require('node:events')
-const { performance } = require('node:perf_hooks')
 const channels = require('node:diagnostics_channel')
+const { now } = require('./clock')
 const { kHandle, kOlder, kOpen } = require('./symbols')
 
 const FINISHED = 0
@@ -63,8 +63,8 @@ function watchRequests ({ hot, writeHeap, routes, watched, onServer, addCost, gu
 
   const onStart = guard('requests', (message) => {
     if ((++started & (SAMPLE - 1)) !== 0) return start(message)
-    const clock = performance.now()
-    const before = performance.now()
+    const clock = now()
+    const before = now()
     start(message)
     startNs += cost(clock, before)
     startsTimed++
@@ -72,8 +72,8 @@ function watchRequests ({ hot, writeHeap, routes, watched, onServer, addCost, gu
 
   const onFinish = guard('requests', (message) => {
     if ((++ended & (SAMPLE - 1)) !== 0) return end(message)
-    const clock = performance.now()
-    const before = performance.now()
+    const clock = now()
+    const before = now()
     end(message)
     const endNs = cost(clock, before)
     if (startsTimed === 0) return
@@ -144,7 +144,7 @@ function unlink (socket, request) {
 
 // What the stretch since `before` took, ns, less what reading the clock takes: the stretch from `clock` to `before`.
 function cost (clock, before) {
-  return (performance.now() - before - (before - clock)) * 1e6
+  return (now() - before - (before - clock)) * 1e6
 }
 
 module.exports = { watchRequests }

@@ -4,7 +4,7 @@
 // requests do not end is not taken for a quick one. A request whose response has begun is not among them: a stream or a
 // download lasts as long as its client wants.
 
-const { performance } = require('node:perf_hooks')
+const clock = require('./clock')
 const { kHandle } = require('./symbols')
 
 /** Younger requests say nothing yet, ms. */
@@ -34,14 +34,14 @@ class Running {
 
   /** At each tick. */
   look () {
-    const now = performance.now()
+    const now = clock.now()
     if (now < this.#next) return
     const handles = this.#native.olderRequests(OLD_MS)
     const pairs = handles.length === 0 ? [] : this.#pairs(handles)
     // That there are none any more is told once.
     if (pairs.length > 0 || this.#told) this.#native.stillRunning(Int32Array.from(pairs))
     this.#told = pairs.length > 0
-    this.#next = now + Math.max(LOOK_MS, (performance.now() - now) / LOOK_SHARE)
+    this.#next = now + Math.max(LOOK_MS, (clock.now() - now) / LOOK_SHARE)
   }
 
   // Handle and route of each, the oldest first.

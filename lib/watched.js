@@ -6,11 +6,10 @@
 //
 // Invariant: nothing here keeps a request alive beyond the next major collection, and the refs are bounded.
 
-const { performance } = require('node:perf_hooks')
+const { now } = require('./clock')
 const { kTag } = require('./symbols')
 
 const { max, min, random, trunc } = Math
-const now = performance.now.bind(performance)
 const { deref } = WeakRef.prototype
 
 /** The last so many watched requests of a route are looked at. */

@@ -2,7 +2,7 @@
 
 // Whose code it was: sites of listeners, of timers and of sampled objects, told to the addon with their counts.
 
-const { performance } = require('node:perf_hooks')
+const clock = require('./clock')
 const { ListenerSites } = require('./listener-sites')
 const { Sites, STACKS_PER_SECOND } = require('./sites')
 const { TimerSites } = require('./timer-sites')
@@ -55,7 +55,7 @@ class Witnesses {
 
   /** At each tick, after listeners and timers were counted. */
   tick () {
-    const now = performance.now()
+    const now = clock.now()
     if (now < this.#countAt) return
     this.#countAt = now + COUNT_MS
     const counts = [this.listenerSites?.count(), this.timerSites?.count(), this.#heapSamples?.look()]

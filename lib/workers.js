@@ -4,7 +4,7 @@
 // watched; their memory is told, and left out of what counts as native, so that a worker's heap is not taken for a native leak.
 
 const channels = require('node:diagnostics_channel')
-const { performance } = require('node:perf_hooks')
+const clock = require('./clock')
 
 const CHANNEL = 'worker_threads'
 /** Between two readings at least, ms; asking a worker interrupts it for some microseconds. */
@@ -33,7 +33,7 @@ class Workers {
   /** Asks the workers when it is time to. At each tick. */
   tick () {
     if (this.#running.size === 0 && this.#told === undefined) return
-    const now = performance.now()
+    const now = clock.now()
     if (now < this.#next) return
     this.#next = now + Math.max(READ_MS, this.#running.size * READ_MS_PER_WORKER)
     for (const [worker, about] of this.#running) {
