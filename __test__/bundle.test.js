@@ -25,7 +25,7 @@ test('a module runs once, when it is required first, and may be in a folder', (t
   const lib = makeLib(t, {
     'index.js': '\'use strict\'\n\nconst { order } = require(\'./order\')\norder.push(\'index\')\nmodule.exports = { order, here: __dirname, later: () => require(\'./deep/later\') }\n',
     'order.js': 'module.exports.order = []\nmodule.exports.order.push(\'order\')\n',
-    'deep/later.js': 'const { order } = require(\'../order\')\norder.push(\'later\')\nmodule.exports = order\n'
+    'deep/later.js': 'const { order } = require(\'../order\')\norder.push(\'later …\')\nmodule.exports = order\n'
   })
 
   bundle(lib)
@@ -35,7 +35,7 @@ test('a module runs once, when it is required first, and may be in a folder', (t
   assert.equal(here, lib)
   assert.equal(later(), order)
   assert.equal(later(), order)
-  assert.deepEqual(order, ['order', 'index', 'later'])
+  assert.deepEqual(order, ['order', 'index', 'later …'])
   assert.deepEqual(fs.readdirSync(lib).sort(), ['index.js', 'native.js', 'threads.js', 'top'])
 })
 
@@ -58,5 +58,6 @@ test('the bundle of leakprobe has every module that it loads, and gives what lib
   const loads = [...text.matchAll(/\bload\("([^"]+)"\)/g)].map(([, name]) => name)
   assert.deepEqual(loads.filter((name) => !modules.has(name)), [])
   assert.ok(loads.includes('heap-samples.js') && loads.includes('routes/express.js'))
+  assert.match(text, /^[\0-\xff]*$/)
   assert.deepEqual(Object.keys(require(lib)), Object.keys(require(LIB)))
 })
