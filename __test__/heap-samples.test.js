@@ -4,8 +4,8 @@ const assert = require('node:assert/strict')
 const http = require('node:http')
 const path = require('node:path')
 const { Session } = require('node:inspector')
-const { performance } = require('node:perf_hooks')
 const { test } = require('node:test')
+const clock = require('../lib/clock')
 const { HeapSamples, fold } = require('../lib/heap-samples')
 const { Sites } = require('../lib/sites')
 const { listen, request, startProbe, until } = require('./helper')
@@ -95,10 +95,10 @@ for (const [state, without] of [['native', []], ['fallback', ['native-heap-sampl
 }
 
 test('it is stopped after ten minutes, rests, and stops when nothing grows any more', (t) => {
-  const { now } = performance
+  const { now } = clock
   let later = 0
-  performance.now = () => now.call(performance) + later
-  t.after(() => { performance.now = now })
+  clock.now = () => now() + later
+  t.after(() => { clock.now = now })
   const post = agent(t)
   const runs = () => post('HeapProfiler.getSamplingProfile').error === null
   const told = []
@@ -124,10 +124,10 @@ test('it is stopped after ten minutes, rests, and stops when nothing grows any m
 })
 
 test('too many samples a second make their interval longer', (t) => {
-  const { now } = performance
+  const { now } = clock
   let later = 0
-  performance.now = () => now.call(performance) + later
-  t.after(() => { performance.now = now })
+  clock.now = () => now() + later
+  t.after(() => { clock.now = now })
   const told = []
   const native = { startHeapSamples: () => 'absent' }
   const samples = new HeapSamples({ native, sites: new Sites(() => true), state: (...state) => told.push(state), preset: 'test', addPause () {} })

@@ -6,7 +6,7 @@
 //
 // Invariant: it is stopped after MOST_MS at the latest, and another agent's profiler is not knowingly stopped.
 
-const { performance } = require('node:perf_hooks')
+const clock = require('./clock')
 const { isCode, placeOf, MOST_FRAMES } = require('./frames')
 
 /** Between two samples, bytes, by preset: at least. */
@@ -65,7 +65,7 @@ class HeapSamples {
 
   /** Once a second: starts, reads and stops when it is time. After a reading live bytes by site, a Map; else undefined. */
   look () {
-    const now = performance.now()
+    const now = clock.now()
     if (this.#session === undefined) {
       if (this.#wanted && now >= this.#restUntil) this.#start(now)
       return undefined
@@ -77,7 +77,7 @@ class HeapSamples {
     if (now < this.#readAt) return undefined
     const startedAt = this.#startedAt
     const counts = this.#read()
-    const cost = performance.now() - now
+    const cost = clock.now() - now
     if (this.#byInspector) this.#addPause(cost)
     if (this.#startedAt === startedAt) this.#readAt = now + Math.max(counts === undefined ? READ_MS.test : READ_MS[this.#preset], cost / this.#share())
     return counts
@@ -133,7 +133,7 @@ class HeapSamples {
 
   #rest (because) {
     this.stop()
-    this.#restUntil = performance.now() + MOST_MS[this.#preset]
+    this.#restUntil = clock.now() + MOST_MS[this.#preset]
     this.#state('native', `V8's sampling heap profiler, ${because}`)
   }
 
@@ -143,7 +143,7 @@ class HeapSamples {
     if (profile === undefined || newest < this.#newest / 2) {
       // Another agent has stopped ours; what runs now, if anything, is its own.
       this.stop(true)
-      this.#restUntil = performance.now() + MOST_MS[this.#preset] / 10
+      this.#restUntil = clock.now() + MOST_MS[this.#preset] / 10
       this.#state('off', 'another agent has stopped or replaced the sampling heap profiler')
       return undefined
     }
@@ -152,7 +152,7 @@ class HeapSamples {
       return undefined
     }
     const before = this.#newest
-    const now = performance.now()
+    const now = clock.now()
     const perSecond = (newest - before) / (now - this.#lastAt) * 1000
     if (perSecond > SAMPLES_PER_SECOND[this.#preset] && this.#interval < LARGEST_INTERVAL) {
       const times = 2 ** Math.ceil(Math.log2(perSecond / SAMPLES_PER_SECOND[this.#preset]))
