@@ -23,6 +23,8 @@ pub enum Error {
     Full,
     /// It cannot be written to: read-only, or not permitted.
     ReadOnly,
+    /// Whoever asked wanted no answer any more; see [`Reader::open_while`](crate::Reader::open_while).
+    Stopped,
     /// Anything else that SQLite says.
     Sqlite(rusqlite::Error),
     /// The file could not be made, moved or looked at.
@@ -32,7 +34,7 @@ pub enum Error {
 impl Error {
     /// Whether the same may well succeed a moment later.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Busy)
+        matches!(self, Self::Busy | Self::Stopped)
     }
 }
 
@@ -41,6 +43,7 @@ impl From<rusqlite::Error> for Error {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::OperationInterrupted) => Self::Stopped,
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => Self::ReadOnly,
             _ => Self::Sqlite(error),
@@ -73,6 +76,7 @@ impl fmt::Display for Error {
             Self::Busy => f.write_str("another process writes to it"),
             Self::Full => f.write_str("the disk is full, or a limit on file sizes is reached"),
             Self::ReadOnly => f.write_str("it cannot be opened for writing"),
+            Self::Stopped => f.write_str("reading it took too long"),
             Self::Sqlite(_) => f.write_str("SQLite failed"),
             Self::Io(_) => f.write_str("the file system failed"),
         }

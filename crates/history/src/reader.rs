@@ -11,7 +11,17 @@ use rusqlite::{Connection, OpenFlags, Row, params};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// Another process that writes is waited for so long.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The same by who must not wait.
+const SHORT_PATIENCE: Duration = Duration::from_millis(100);
+/// Steps of SQLite's machine between two questions whether to go on: well below a millisecond.
+const STEPS: i32 = 10_000;
+
+type GoOn = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// One window of a route, over all processes.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,10 +85,27 @@ pub struct Reader(Connection);
 impl Reader {
     /// Opens the history in `directory`, also where nothing can be written.
     pub fn open(directory: &Path) -> Result<Self, Error> {
+        Self::open_with(directory, PATIENCE, None)
+    }
+
+    /// As [`Reader::open`], for who must not wait for long: it, and every question, ends with [`Error::Stopped`] within
+    /// milliseconds of `go_on` saying no (unless the disk itself hangs), and waits for another process for 100 ms at most.
+    /// `go_on` is asked some thousand times a second of reading, by the thread that reads.
+    pub fn open_while(
+        directory: &Path,
+        go_on: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        Self::open_with(directory, SHORT_PATIENCE, Some(Arc::new(go_on)))
+    }
+
+    fn open_with(directory: &Path, patience: Duration, go_on: Option<GoOn>) -> Result<Self, Error> {
         let path = directory.join(FILE);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = |connection: Connection| -> Result<Self, Error> {
-            connection.busy_timeout(Duration::from_secs(2))?;
+            connection.busy_timeout(patience)?;
+            if let Some(go_on) = go_on.clone() {
+                connection.progress_handler(STEPS, Some(move || !go_on()));
+            }
             connection.pragma_update(None, "trusted_schema", "OFF")?;
             match schema::version(&connection)? {
                 0 => Err(Error::Foreign),
@@ -137,7 +164,12 @@ impl Reader {
             Resolution::Minute => &[("minute", ""), ("second", "")],
             Resolution::Hour => &[
                 ("hour", ""),
-                ("minute", "AND at >= (SELECT hours_until FROM lives WHERE lives.id = windows.life)"),
+                // The second says which; the first, that only the last hours need to be looked at.
+                (
+                    "minute",
+                    "AND at >= (SELECT coalesce(min(hours_until), ?3) FROM lives WHERE ended = 0) \
+                     AND at >= (SELECT hours_until FROM lives WHERE lives.id = windows.life)",
+                ),
                 ("second", ""),
             ],
         }
@@ -148,17 +180,32 @@ impl Reader {
         self.all("SELECT name FROM routes ORDER BY name", [], |row| row.get(0))
     }
 
-    /// Windows of each process, in order of time.
+    /// Windows of each process, in order of time. What has not been rolled up to the resolution yet is there, too.
     pub fn process(
         &self,
         (from, to): (i64, i64),
         resolution: Resolution,
     ) -> Result<Vec<ProcessPoint>, Error> {
+        let finer: &[(&str, &str)] = match resolution {
+            Resolution::Second => &[],
+            Resolution::Minute => &[("second", "minutes_until")],
+            Resolution::Hour => &[("minute", "hours_until"), ("second", "minutes_until")],
+        };
+        let mut rows = format!(
+            "SELECT at, life, {OF_PROCESS} FROM process_{} WHERE at >= ?1 AND at < ?2",
+            resolution.table()
+        );
+        for (table, until) in finer {
+            // Writing to a String cannot fail.
+            let _ = write!(
+                rows,
+                " UNION ALL SELECT at, life, {OF_PROCESS} FROM lives CROSS JOIN process_{table} ON life = lives.id \
+                 AND at >= max(?1, {until}) AND at < ?2 WHERE ended = 0"
+            );
+        }
         let sql = format!(
-            "SELECT at / ?3 * ?3, life, {OF_PROCESS_TOGETHER} FROM ( \
-               SELECT at, life, {OF_PROCESS} FROM process_{table} WHERE at >= ?1 AND at < ?2 \
-             ) GROUP BY at / ?3, life ORDER BY at / ?3, life",
-            table = resolution.table()
+            "SELECT at / ?3 * ?3, life, {OF_PROCESS_TOGETHER} FROM ({rows}) \
+             GROUP BY at / ?3, life ORDER BY at / ?3, life"
         );
         let point = |row: &Row<'_>| {
             Ok(ProcessPoint { at: row.get(0)?, life: row.get(1)?, slice: read_process(row, 2)? })
