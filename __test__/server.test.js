@@ -188,7 +188,6 @@ test('acting needs a header that no form sends, and no other site', async (t) =>
   await refused(served, '/api/capture', {}, 405, 'LEAKPROBE_ERR_METHOD')
   await refused(served, '/api/stats', post(asked), 405, 'LEAKPROBE_ERR_METHOD')
   await refused(served, '/api/stats', { method: 'OPTIONS', headers: { origin: 'https://evil.example' } }, 405, 'LEAKPROBE_ERR_METHOD')
-  await refused(served, '/api/history', {}, 404, 'LEAKPROBE_ERR_NO_HISTORY')
 })
 
 test('another name than its own is not answered, so that no name can be bent to it', async (t) => {

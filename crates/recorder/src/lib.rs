@@ -43,6 +43,6 @@ pub use incident::Way;
 pub use incident_files::OpenFile;
 pub use observer::Observer;
 pub use queue::EventSender;
-pub use reader::{Exported, Reader};
+pub use reader::{Exported, HistoryPlace, Reader};
 pub use recorder::{FreezeJob, Recorder};
 pub use worker::HeapLimit;

@@ -13,6 +13,7 @@ use leakprobe_core::stats::ServerStats;
 use leakprobe_core::{Report, Stats};
 use leakprobe_history::Claim;
 use serde_json::Value;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,15 @@ pub struct Exported {
     pub routes: Vec<RouteCounters>,
     /// Routes that have none, because there are too many.
     pub more_routes: usize,
+}
+
+/// Where a history is.
+#[derive(Clone, Debug)]
+pub struct HistoryPlace {
+    /// The directory of the file; `None` where no history is kept.
+    pub directory: Option<PathBuf>,
+    /// Why there is none, or how it is with the file: what `capabilities.history` of the report says.
+    pub because: String,
 }
 
 /// The recorder's read side; clones read the same recorder.
@@ -97,6 +107,13 @@ impl Reader {
     /// Opens a file of an incident. Reads the disk.
     pub fn incident_file(&self, id: &str, name: &str) -> Option<OpenFile> {
         self.files()?.open(id, name)
+    }
+
+    /// Where the service's history is, and how the recorder gets on with it.
+    pub fn history(&self) -> HistoryPlace {
+        let because = self.shared.capabilities.lock().get("history").map(|history| history.because.clone());
+        let directory = self.shared.config.home().filter(|_| self.shared.config.history);
+        HistoryPlace { directory, because: because.unwrap_or_default() }
     }
 
     /// Where it is served, or why it is not.

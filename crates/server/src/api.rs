@@ -3,6 +3,7 @@
 use crate::body::Answer;
 use crate::handle::Context;
 use crate::limits::WAIT;
+use crate::query::pairs;
 use crate::respond::{JSON, Refused, json_text, typed};
 use hyper::{Response, StatusCode};
 use serde_json::json;
@@ -17,11 +18,6 @@ const NO_ROUTE: Refused = Refused::new(
     "LEAKPROBE_ERR_NOT_FOUND",
     "no such route has series; the 50 with the most requests do",
 );
-const NO_HISTORY: Refused = Refused::new(
-    StatusCode::NOT_FOUND,
-    "LEAKPROBE_ERR_NO_HISTORY",
-    "no history is kept on disk; `/api/series` has what is in memory",
-);
 /// A year.
 const MOST_MINUTES: u32 = 525_600;
 
@@ -32,7 +28,6 @@ pub(crate) enum What {
     Report,
     Rules,
     Series,
-    History,
 }
 
 impl What {
@@ -43,7 +38,6 @@ impl What {
             "/api/report" => Self::Report,
             "/api/rules" => Self::Rules,
             "/api/series" => Self::Series,
-            "/api/history" => Self::History,
             _ => return None,
         })
     }
@@ -60,7 +54,6 @@ pub(crate) fn get(server: &Context, what: What, query: Option<&str>) -> Result<R
             json_text(&json!({ "triggers": stats.triggers, "budget": stats.cost.budget }))
         }),
         What::Series => series(server, query.unwrap_or_default()),
-        What::History => Err(NO_HISTORY),
     }?;
     Ok(typed(StatusCode::OK, JSON, bytes))
 }
@@ -80,9 +73,7 @@ fn series(server: &Context, query: &str) -> Result<hyper::body::Bytes, Refused> 
 /// The route and the minutes of a query; `None` when it is wrong.
 fn asked(query: &str) -> Option<(Option<String>, Option<u32>)> {
     let (mut route, mut minutes) = (None, None);
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=')?;
-        let value = decoded(value)?;
+    for (name, value) in pairs(query)? {
         match name {
             "route" if route.is_none() => route = Some(value),
             "minutes" if minutes.is_none() => {
@@ -92,23 +83,6 @@ fn asked(query: &str) -> Option<(Option<String>, Option<u32>)> {
         }
     }
     Some((route, minutes))
-}
-
-/// Text of a query, percent signs and pluses decoded; `None` when that is not UTF-8.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let mut digit = || char::from(rest.next()?).to_digit(16);
-                u8::try_from(digit()? * 16 + digit()?).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

@@ -9,13 +9,14 @@ use crate::guard::{Guard, reads};
 use crate::limits;
 use crate::rate::Rate;
 use crate::respond::{self, BUSY, NOT_FOUND, Refused, TOO_MANY, refusal, typed, wrong_method};
-use crate::{capture, incidents, metrics};
+use crate::{capture, history, incidents, metrics};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, HeaderValue, VARY};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use leakprobe_recorder::Reader;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// What all requests share. Its locks are taken on the server's thread only, and held for a look.
@@ -23,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) reader: Reader,
     pub(crate) guard: Guard,
     pub(crate) disk: Disk,
+    /// The server ends: what reads the disk gives up.
+    pub(crate) ending: Arc<AtomicBool>,
     rate: Mutex<Rate>,
     captures: Mutex<Rate>,
     cache: Mutex<Cache>,
@@ -35,6 +38,7 @@ impl Context {
             reader,
             guard: Guard::new(config),
             disk: Disk::default(),
+            ending: Arc::default(),
             rate: Mutex::new(Rate::new(limits::REQUESTS_PER_SECOND, now)),
             captures: Mutex::new(Rate::with_reserve(
                 limits::CAPTURES_PER_HOUR / 3_600.0,
@@ -115,6 +119,9 @@ async fn read(server: &Context, head: &Parts) -> Result<Response<Answer>, Refuse
     }
     if path == "/metrics" {
         return metrics(server, head);
+    }
+    if path == "/api/history" {
+        return history::get(server, head.uri.query().unwrap_or_default()).await;
     }
     if let Some(what) = What::at(path) {
         return api::get(server, what, head.uri.query());

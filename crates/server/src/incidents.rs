@@ -3,6 +3,7 @@
 use crate::body::Answer;
 use crate::cache::Found;
 use crate::handle::Context;
+use crate::limits::KEPT_BYTES;
 use crate::respond::{self, BUSY, JSON, NOT_FOUND, Refused, TOO_MANY, json_text, typed};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_DISPOSITION, HeaderValue};
@@ -15,9 +16,6 @@ const NOT_ALLOWED: Refused = Refused::new(
     "LEAKPROBE_ERR_FORBIDDEN",
     "it holds what was in the app's memory; only redacted heap snapshots are sent, unless `serve.heapSnapshots` is true",
 );
-
-/// Longer answers are not kept, bytes.
-const KEPT: usize = 1 << 20;
 
 /// Answers; `rest` is the path behind `/api/incidents`.
 pub(crate) async fn get(server: &Context, rest: &str) -> Result<Response<Answer>, Refused> {
@@ -57,7 +55,7 @@ async fn json(
         Found::TooMany => return Err(TOO_MANY),
         Found::Compute(_) => {
             let bytes = server.disk.look(read).await?.ok_or(NOT_FOUND)?.ok_or(BUSY)?;
-            if bytes.len() <= KEPT {
+            if bytes.len() <= KEPT_BYTES {
                 server.cache().keep(key, bytes.clone(), Instant::now());
             }
             bytes

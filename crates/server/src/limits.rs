@@ -16,6 +16,12 @@ pub const CAPTURES: f64 = 5.0;
 pub const CAPTURES_PER_HOUR: f64 = 12.0;
 /// Looks at the disk that may wait for one another.
 pub const DISK_WAITING: usize = 8;
+/// A question to the history may take so long to be read, from when it is its turn.
+pub const HISTORY_TIME: Duration = Duration::from_millis(500);
+/// Windows of an answer from the history.
+pub const HISTORY_WINDOWS: i64 = 1_500;
+/// Findings, incidents, lives and deployments of such an answer, the newest of each; and names of routes, ten times as many.
+pub const HISTORY_LISTED: usize = 100;
 /// A request line with its headers, bytes.
 pub const HEAD_BYTES: usize = 16 << 10;
 /// Headers of a request.
@@ -32,6 +38,8 @@ pub const STALL: Duration = Duration::from_secs(15);
 pub const FRESH: Duration = Duration::from_millis(250);
 /// How long a computation waits for the recorder before what was computed last is sent.
 pub const WAIT: Duration = Duration::from_millis(5);
+/// Longer answers than this are not kept to be sent again, bytes.
+pub const KEPT_BYTES: usize = 1 << 20;
 /// How long stopping may take.
 pub const STOP: Duration = Duration::from_secs(1);
 /// An address that is taken is tried again this often.

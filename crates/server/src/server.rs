@@ -13,6 +13,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot::{self, Receiver, Sender};
 use tokio::time::sleep;
 
-/// What is left at the end (a file that is being read) has so long.
+/// What is left at the end (a file or a history that is being read) has so long.
 const LEFT_OVER: Duration = Duration::from_millis(200);
 
 /// A server that runs; dropping it stops it.
@@ -82,6 +83,7 @@ fn run(config: &ServerConfig, reader: &Reader, mut listener: Option<TcpListener>
         Err(error) => return refuse(reader, format!("the server cannot be started: {error}")),
     };
     let server = Arc::new(Context::new(config, reader.clone()));
+    let ending = Arc::clone(&server.ending);
     runtime.block_on(async {
         while wait_for(&mut listener, config, reader, &mut stop).await {
             let Some(socket) = listener.take() else { continue };
@@ -91,6 +93,7 @@ fn run(config: &ServerConfig, reader: &Reader, mut listener: Option<TcpListener>
             }
         }
     });
+    ending.store(true, Ordering::Relaxed);
     runtime.shutdown_timeout(LEFT_OVER);
 }
 
