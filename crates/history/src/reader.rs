@@ -95,15 +95,15 @@ impl Reader {
         directory: &Path,
         go_on: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        Self::open_with(directory, SHORT_PATIENCE, Some(Arc::new(go_on)))
+        Self::open_with(directory, SHORT_PATIENCE, Some(&(Arc::new(go_on) as GoOn)))
     }
 
-    fn open_with(directory: &Path, patience: Duration, go_on: Option<GoOn>) -> Result<Self, Error> {
+    fn open_with(directory: &Path, patience: Duration, go_on: Option<&GoOn>) -> Result<Self, Error> {
         let path = directory.join(FILE);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = |connection: Connection| -> Result<Self, Error> {
             connection.busy_timeout(patience)?;
-            if let Some(go_on) = go_on.clone() {
+            if let Some(go_on) = go_on.cloned() {
                 connection.progress_handler(STEPS, Some(move || !go_on()));
             }
             connection.pragma_update(None, "trusted_schema", "OFF")?;

@@ -85,7 +85,7 @@ pub(super) fn read(query: &str) -> Result<Asked, &'static str> {
                 asked.metrics = value.split(',').map(str::to_owned).collect();
             }
             "minutes" if asked.minutes.is_none() => {
-                asked.minutes = Some(number(&value, MOST_MINUTES, MINUTES)?)
+                asked.minutes = Some(number(&value, MOST_MINUTES, MINUTES)?);
             }
             "from" if asked.from_ms.is_none() => asked.from_ms = Some(number(&value, LAST_MS, FROM)?),
             "to" if asked.to_ms.is_none() => asked.to_ms = Some(number(&value, LAST_MS, TO)?),
