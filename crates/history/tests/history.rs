@@ -9,8 +9,6 @@ use leakprobe_history::{
 };
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tempfile::tempdir;
 
@@ -93,24 +91,6 @@ fn seconds_become_minutes_and_hours_and_nothing_is_counted_twice() {
     assert_eq!(requests(&reader, "GET /a", Resolution::Hour), 2 * 3_725);
     assert_eq!(requests(&reader, "GET /a", Resolution::Minute), 2 * 3_725);
     assert_eq!(requests(&reader, "GET /a", Resolution::Second), 0);
-}
-
-#[test]
-fn whoever_asks_and_wants_no_answer_any_more_is_not_kept() {
-    let directory = tempdir().unwrap();
-    let mut store = open(directory.path(), 1);
-    write(&mut store, NOON_S, NOON_S + 1_500, &[("GET /a", 1), ("GET /b", 1)]);
-    let on = Arc::new(AtomicBool::new(true));
-    let asked = Arc::clone(&on);
-    let reader = Reader::open_while(directory.path(), move || asked.load(Ordering::Relaxed)).unwrap();
-    let span = (NOON_S, NOON_S + 3_600);
-    assert_eq!(reader.route("GET /a", span, Resolution::Hour).unwrap().len(), 1);
-
-    on.store(false, Ordering::Relaxed);
-
-    let ended = |result: Result<usize, Error>| matches!(result, Err(Error::Stopped));
-    let process = |resolution| reader.process(span, resolution).map(|points| points.len());
-    assert!((0..100).any(|_| ended(process(Resolution::Second))), "at the next 10 000 steps");
 }
 
 #[test]
