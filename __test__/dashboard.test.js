@@ -89,6 +89,17 @@ test('from the verdict to the leaky route, its retaining path, an incident, a do
     assert.match(await page.locator('.heat .plot').getAttribute('aria-label'), /Most of [\d,]+ requests took/)
   })
 
+  await t.test('its last day comes from the history, without a heat map, and the last minute from memory again', async () => {
+    const span = page.getByLabel('Span of the charts')
+    const latency = page.locator('.chart', { has: page.locator('.title', { hasText: /^Latency$/ }) }).locator('.plot')
+    await span.selectOption('last day')
+    await page.locator('.note', { hasText: /^All processes of the service, 1 in this span/ }).waitFor(PATIENCE)
+    await page.locator('.heat').waitFor({ state: 'hidden' })
+    await until(async () => /^Latency\. 95 %: [\d.]+/.test(await latency.getAttribute('aria-label')), 'the history has the latency', PATIENCE.timeout)
+    await span.selectOption('since the start')
+    await page.locator('.heat').waitFor()
+  })
+
   await t.test('its incident is downloaded', async () => {
     await page.locator('.incidents a.name', { hasText: 'mails-slow' }).first().click(PATIENCE)
     await page.locator('h1', { hasText: 'mails-slow' }).waitFor()

@@ -3,7 +3,9 @@
 import { h, say } from './dom.js'
 import { ApiError, ask, Feed } from './feed.js'
 import { clock, duration } from './format.js'
+import { HistoryQuestion } from './history.js'
 import { incidentPage, overviewPage, routePage } from './pages.js'
+import { isLong } from './range.js'
 import { VERDICTS, verdictSentence } from './words.js'
 
 /** A loop that turns late by less is no stall; the heart beats every 250 ms by default. */
@@ -14,23 +16,35 @@ const main = at('main')
 let page
 let route
 let incident
-const range = { minutes: 0, choose: (minutes) => { range.minutes = minutes; feed.now() } }
+const range = {
+  minutes: 0,
+  choose (minutes) {
+    range.minutes = minutes
+    delete state.history
+    history.forget()
+    if (state.report !== undefined && state.stats !== undefined) page.update(state)
+    feed.now()
+  }
+}
+const history = new HistoryQuestion()
 
 const feed = new Feed({ wanted, onAnswer, onSilence })
 
 /** What the page at hand needs. */
 function wanted () {
+  const minutes = range.minutes === 0 || isLong(range.minutes) ? undefined : range.minutes
   return {
     report: 'api/report',
     stats: 'api/stats',
-    series: `api/series${range.minutes === 0 ? '' : `?minutes=${range.minutes}`}`,
+    series: `api/series${minutes === undefined ? '' : `?minutes=${minutes}`}`,
     incidents: 'api/incidents',
-    ...(route === undefined ? {} : { routeSeries: `api/series?route=${encodeURIComponent(route)}${range.minutes === 0 ? '' : `&minutes=${range.minutes}`}` }),
-    ...(incident === undefined ? {} : { incident: `api/incidents/${encodeURIComponent(incident)}` })
+    ...(route === undefined ? {} : { routeSeries: `api/series?route=${encodeURIComponent(route)}${minutes === undefined ? '' : `&minutes=${minutes}`}` }),
+    ...(incident === undefined ? history.wanted(route, range.minutes) : { incident: `api/incidents/${encodeURIComponent(incident)}` })
   }
 }
 
 function onAnswer (answers) {
+  history.answered(answers)
   Object.assign(state, answers)
   if (state.report === undefined || state.stats === undefined) return // busy at the first try
   document.documentElement.dataset.live = 'yes'
@@ -77,6 +91,8 @@ function show ({ first = false } = {}) {
   route = kind === 'route' ? decoded : undefined
   incident = kind === 'incident' ? decoded : undefined
   delete state.routeSeries
+  delete state.history
+  history.forget()
   delete state.incident
   page?.close()
   page = route !== undefined ? routePage(route, options) : incident !== undefined ? incidentPage(incident) : overviewPage(options)

@@ -69,7 +69,8 @@ export function timeChart (spec) {
       columns = given.map((column) => column.map((value) => value ?? null))
       const drawn = spec.stacked ? stack(columns) : columns
       data = [times.map((time) => time / 1000), ...drawn]
-      if (plot === undefined) build()
+      say(nothing, summary ?? 'No data yet.')
+      if (plot === undefined || lastKnown(columns) === undefined) build()
       else plot.setData(data)
       tell(plot?.cursor.idx)
       place.setAttribute('aria-label', `${spec.title}. ${summary ?? spec.series.map(({ label }, s) => `${label}: ${values[s].textContent}`).join(', ')}`)
@@ -185,7 +186,7 @@ function options (spec, width, hooks) {
   const line = color('--line')
   const font = `${12 * rem() / 16}px ${getComputedStyle(document.body).fontFamily}`
   const lines = spec.series.map(({ color: name, dash }) => ({
-    stroke: color(name), width: spec.stacked ? 0.5 : 1.75, dash, fill: spec.stacked ? color(name) : undefined, points: { show: false }, spanGaps: true
+    stroke: color(name), width: spec.stacked ? 0.5 : 1.75, dash, fill: spec.stacked ? color(name) : undefined, points: spec.stacked ? { show: false } : { show: isLone, size: 5 }, spanGaps: true
   }))
   return {
     width: Math.max(80, width),
@@ -200,6 +201,11 @@ function options (spec, width, hooks) {
     series: [{}, ...(spec.stacked ? lines.toReversed() : lines)],
     hooks
   }
+}
+
+/** One value alone makes no line. */
+function isLone (self, series) {
+  return self.data[series].filter((value) => value !== null && value !== undefined).length === 1
 }
 
 /** Seconds where they matter, the day where one begins. */
@@ -241,9 +247,9 @@ function color (name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 }
 
-/** Sums of each step as amounts a second. */
-export function perSecond (values, stepMs) {
-  return values.map((value) => value === null ? null : value / stepMs * 1000)
+/** Sums of each step as amounts a second. `lastMs`: so long the last step has lasted. */
+export function perSecond (values, stepMs, lastMs = stepMs) {
+  return values.map((value, i) => value === null ? null : value / (i === values.length - 1 ? lastMs : stepMs) * 1000)
 }
 
 /** Puts a note in place of a chart that has nothing to show. */

@@ -1,9 +1,10 @@
 // Memory and the event loop over time: where resident memory is, heap and floor, collections and stalls.
 
-import { h, replace, whenChanged } from './dom.js'
+import { h, replace, say, whenChanged } from './dom.js'
 import { bytes, duration } from './format.js'
 import { absent, perSecond, timeChart } from './charts.js'
-import { rangeSelect } from './range.js'
+import { historySentence, processColumns } from './history.js'
+import { isLong, rangeSelect } from './range.js'
 
 /** Parts of the memory map from the bottom up, with a colour each: one hue for a family, paler where it is free. */
 const PARTS = [
@@ -14,6 +15,7 @@ const PARTS = [
 /** @param {{ range: { minutes: number, choose: (minutes: number) => void } }} options */
 export function memorySection ({ range }) {
   const map = h('div')
+  const note = h('p', { class: 'note', role: 'status' })
   const heap = timeChart({
     title: 'Heap and its floor',
     format: bytes,
@@ -24,17 +26,23 @@ export function memorySection ({ range }) {
     format: duration,
     series: [{ label: 'collections, of each second', color: '--m8' }, { label: 'longest time without a turn', color: '--m7' }]
   })
-  const element = h('section', { 'aria-labelledby': 'memory-title' }, h('div', { class: 'head' }, h('h2', { id: 'memory-title' }, 'Memory and the event loop'), rangeSelect(range)),
+  const element = h('section', { 'aria-labelledby': 'memory-title' }, h('div', { class: 'head' }, h('h2', { id: 'memory-title' }, 'Memory and the event loop'), rangeSelect(range)), note,
     h('div', { class: 'charts' }, heap.element, loop.element, map))
   let parts
   let chart
   return {
     element,
-    update ({ series }) {
-      const of = series?.process
-      if (of === undefined || series.times.length < 2) return
-      heap.update(series.times, [filled(of.floorBytes), of.heapUsedBytes, of.rssBytes], floorSentence(of.floorBytes, series.times))
-      loop.update(series.times, [perSecond(of.gcPauseMs, series.stepMs), of.loopStallMs])
+    update ({ series, history }) {
+      const long = isLong(range.minutes)
+      say(note, long ? historySentence(history) : '')
+      note.hidden = !long
+      map.hidden = long // the history does not keep it
+      const shown = long ? processColumns(history) : series
+      const of = shown?.process
+      if (of === undefined || (!long && shown.times.length < 2)) return
+      heap.update(shown.times, [filled(of.floorBytes), of.heapUsedBytes, of.rssBytes], floorSentence(of.floorBytes, shown.times))
+      loop.update(shown.times, [perSecond(of.gcPauseMs, shown.stepMs, shown.lastMs), of.loopStallMs])
+      if (long) return
       const known = Object.keys(of.memoryMap ?? {})
       const order = [...PARTS.filter(([name]) => known.includes(name)), ...known.filter((name) => !PARTS.some(([part]) => part === name)).map((name) => [name, '--m12'])]
       whenChanged(map, order, () => {

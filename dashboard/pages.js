@@ -5,9 +5,10 @@ import { heatMap, perSecond, timeChart } from './charts.js'
 import { evidence, fileList, incidentsSection, snapshotText, tripFacts } from './incidents.js'
 import { hypothesesSection, probeSection, rulesSection } from './findings.js'
 import { amount, bytes, count, digits, duration, interval, moment } from './format.js'
+import { historySentence, keptSentence, routeColumns } from './history.js'
 import { leakArticle } from './leak.js'
 import { memorySection } from './memory.js'
-import { rangeSelect } from './range.js'
+import { isLong, rangeSelect } from './range.js'
 import { routesTable } from './routes.js'
 import { verdictBlock } from './verdict.js'
 import { keptText, leaksOf } from './words.js'
@@ -36,11 +37,26 @@ export function routePage (route, { range }) {
   const latency = timeChart({ title: 'Latency', format: duration, series: [{ label: '95 %', color: '--latency' }, { label: 'median', color: '--faint', dash: [5, 4] }] })
   const kept = timeChart({ title: 'Kept per request', format: bytes, series: [{ label: 'estimate', color: '--leak' }] })
   const requests = timeChart({ title: 'Requests', format: digits, series: [{ label: 'a second', color: '--m8' }] })
+  const note = h('p', { class: 'note', role: 'status' })
   const incidents = incidentsSection({ link: links.incident, only: (incident) => incident.route === route })
+  const drawSeries = (series) => {
+    const own = series?.routes?.find((one) => one.route === route)
+    if (own === undefined || series.times.length < 2) return
+    latency.update(series.times, [own.p95Ms, own.p50Ms])
+    kept.update(series.times, [own.keptBytesPerRequest])
+    requests.update(series.times, [perSecond(own.requests, series.stepMs)])
+    heat.update(series, duration)
+  }
+  const drawHistory = (history) => {
+    const { times, stepMs, lastMs, route: own, keptBytes } = routeColumns(history, route)
+    latency.update(times, [own.p95Ms, own.p50Ms])
+    kept.update(times, [keptBytes], keptSentence(keptBytes))
+    requests.update(times, [perSecond(own.requests, stepMs, lastMs)])
+  }
   const element = h('div', { class: 'page route-page' }, back(),
     h('section', { class: 'verdict', 'aria-label': 'Route' }, title, lead, numbers),
     leaks,
-    h('section', { 'aria-labelledby': 'time-title' }, h('div', { class: 'head' }, h('h2', { id: 'time-title' }, 'Over time'), rangeSelect(range)), h('div', { class: 'charts thirds' }, heat.element, latency.element, kept.element, requests.element)),
+    h('section', { 'aria-labelledby': 'time-title' }, h('div', { class: 'head' }, h('h2', { id: 'time-title' }, 'Over time'), rangeSelect(range)), note, h('div', { class: 'charts thirds' }, heat.element, latency.element, kept.element, requests.element)),
     incidents.element)
   return {
     element,
@@ -54,14 +70,12 @@ export function routePage (route, { range }) {
       const facts = known === undefined ? [] : routeFacts(known, found.length > 0)
       whenChanged(numbers, facts, () => replace(numbers, facts.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value)))))
       whenChanged(leaks, found, () => replace(leaks, found.map((leak) => leakArticle(leak))))
-      const series = state.routeSeries
-      const own = series?.routes?.find((one) => one.route === route)
-      if (own !== undefined && series.times.length > 1) {
-        latency.update(series.times, [own.p95Ms, own.p50Ms])
-        kept.update(series.times, [own.keptBytesPerRequest])
-        requests.update(series.times, [perSecond(own.requests, series.stepMs)])
-        heat.update(series, duration)
-      }
+      const long = isLong(range.minutes)
+      heat.element.hidden = long
+      say(note, long ? historySentence(state.history) : '')
+      note.hidden = !long
+      if (long) drawHistory(state.history)
+      else drawSeries(state.routeSeries)
       incidents.update(state)
     },
     close () {

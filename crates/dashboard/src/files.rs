@@ -44,6 +44,7 @@ pub const FILES: &[File] = files![
     JS "feed.js",
     JS "findings.js",
     JS "format.js",
+    JS "history.js",
     JS "incidents.js",
     JS "leak.js",
     JS "memory.js",
