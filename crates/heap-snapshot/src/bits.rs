@@ -10,6 +10,11 @@ impl Bits {
         Self(vec![0; len.div_ceil(64)])
     }
 
+    /// Memory held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.len() * 8
+    }
+
     #[inline]
     pub(crate) fn get(&self, node: NodeIndex) -> bool {
         self.0.get((node.0 / 64) as usize).is_some_and(|word| word >> (node.0 % 64) & 1 == 1)
@@ -23,5 +28,89 @@ impl Bits {
         let clear = *word & bit == 0;
         *word |= bit;
         clear
+    }
+}
+
+/// Bits with the rank of each that is set.
+#[derive(Debug)]
+pub(crate) struct Ranked {
+    bits: Bits,
+    /// How many are set before each word.
+    before: Vec<u32>,
+    count: usize,
+}
+
+impl Ranked {
+    pub(crate) fn new(bits: Bits) -> Self {
+        let mut count = 0;
+        let before = bits
+            .0
+            .iter()
+            .map(|word| {
+                let before = count;
+                count += word.count_ones();
+                before
+            })
+            .collect();
+        Self { bits, before, count: count as usize }
+    }
+
+    /// How many are set.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// How many are set before this one; `None` where it is not.
+    #[inline]
+    pub(crate) fn rank(&self, node: u32) -> Option<usize> {
+        let word = *self.bits.0.get((node / 64) as usize)?;
+        let bit = 1_u64 << (node % 64);
+        if word & bit == 0 {
+            return None;
+        }
+        let before = *self.before.get((node / 64) as usize)?;
+        Some((before + (word & (bit - 1)).count_ones()) as usize)
+    }
+
+    /// Those that are set, from the last to the first.
+    pub(crate) fn back(&self) -> impl Iterator<Item = u32> + '_ {
+        let words = self.bits.0.iter().enumerate().rev();
+        words.flat_map(|(at, word)| {
+            let (first, mut word) = (u32::try_from(at * 64).unwrap_or(0), *word);
+            std::iter::from_fn(move || {
+                let bit = 63_u32.checked_sub(word.leading_zeros())?;
+                word &= !(1 << bit);
+                Some(first + bit)
+            })
+        })
+    }
+
+    /// Memory held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bits.bytes() + self.before.len() * 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_count_those_before() {
+        let mut bits = Bits::new(300);
+        let set: Vec<u32> = (0..300).filter(|node| node % 7 == 3 || *node == 63 || *node == 64).collect();
+        for node in &set {
+            bits.set(NodeIndex(*node));
+        }
+
+        let ranked = Ranked::new(bits);
+
+        assert_eq!(ranked.count(), set.len());
+        for (rank, node) in set.iter().enumerate() {
+            assert_eq!(ranked.rank(*node), Some(rank));
+        }
+        assert_eq!((ranked.rank(4), ranked.rank(300), ranked.rank(u32::MAX)), (None, None, None));
+        assert_eq!(ranked.back().collect::<Vec<u32>>(), set.into_iter().rev().collect::<Vec<u32>>());
+        assert_eq!(ranked.bytes(), 5 * 12);
     }
 }

@@ -3,8 +3,8 @@
 use crate::fold::short_file;
 use crate::script::{self, Place};
 use crate::{EdgeKind, EdgeName, Graph, NodeIndex, NodeKind, StringId};
+use foldhash::HashMap;
 use serde::Serialize;
-use std::collections::HashMap;
 
 /// V8's number for it.
 const DETACHED: u8 = 2;
@@ -98,8 +98,8 @@ pub struct Census {
 pub fn census(graph: &Graph, most: usize) -> Census {
     let detached = graph.nodes.detachedness.iter().filter(|(_, state)| *state == DETACHED).count() as u64;
     let mut census = Census { detached, ..Census::default() };
-    let mut timers: HashMap<NodeIndex, u64> = HashMap::new();
-    let mut closures: HashMap<NodeIndex, (NodeIndex, u64)> = HashMap::new();
+    let mut timers: HashMap<NodeIndex, u64> = HashMap::default();
+    let mut closures: HashMap<NodeIndex, (NodeIndex, u64)> = HashMap::default();
     let events = graph.strings().find("_events");
     let targets = TARGET_LISTENERS.map(|name| graph.strings().find(name));
     let class = |name: &str| graph.strings().find(name);
@@ -143,7 +143,7 @@ pub fn census(graph: &Graph, most: usize) -> Census {
 }
 
 fn groups(graph: &Graph, counts: impl Iterator<Item = (NodeIndex, u64)>, most: usize) -> Vec<Group> {
-    let mut groups: HashMap<(String, Option<String>), u64> = HashMap::new();
+    let mut groups: HashMap<(String, Option<String>), u64> = HashMap::default();
     for (closure, count) in counts {
         *groups.entry(described(graph, closure)).or_default() += count;
     }
@@ -259,7 +259,7 @@ fn repeated(graph: &Graph, most: usize) -> Vec<Repeated> {
             *count = count.saturating_add(1);
         }
     }
-    let mut sizes: HashMap<StringId, u64> = HashMap::new();
+    let mut sizes: HashMap<StringId, u64> = HashMap::default();
     for node in strings() {
         let id = graph.name_id(node);
         if counts.get(id.0 as usize).is_some_and(|count| *count > 1) {

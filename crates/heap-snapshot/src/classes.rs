@@ -1,7 +1,7 @@
 //! Objects by class: how many, how large, and how much they retain.
 
 use crate::{Dominators, Graph, NodeIndex, NodeKind};
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 /// A class of objects, as `DevTools` groups them.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -55,7 +55,7 @@ fn name(graph: &Graph, group: Group) -> String {
 
 /// Numbers and bytes of all classes, largest first.
 pub fn histogram(graph: &Graph) -> Vec<Class> {
-    let mut groups: HashMap<Group, (u64, u64, u64)> = HashMap::new();
+    let mut groups: HashMap<Group, (u64, u64, u64)> = HashMap::default();
     for node in graph.nodes() {
         let (count, size, _) = groups.entry(group(graph, node)).or_default();
         *count += 1;
@@ -66,21 +66,22 @@ pub fn histogram(graph: &Graph) -> Vec<Class> {
 
 /// The same with what each class retains, most first: an object that hangs on another of its class is not counted twice.
 pub fn retained_by_class(graph: &Graph, dominators: &Dominators) -> Vec<Class> {
-    let mut groups: HashMap<Group, (u64, u64, u64)> = HashMap::new();
-    let mut inside: HashMap<Group, u32> = HashMap::new();
+    /// A class while its objects are gone through, and how many of them this is below.
+    #[derive(Default)]
+    struct Open {
+        sums: (u64, u64, u64),
+        depth: u32,
+    }
+    let mut groups: HashMap<Group, Open> = HashMap::default();
     let tree = Children::new(graph, dominators);
     // Depth first over the dominator tree; on the way up, a node leaves its class.
     let mut open: Vec<(NodeIndex, bool)> = vec![(graph.root(), false)];
     while let Some((node, leaving)) = open.pop() {
-        let group = group(graph, node);
+        let Open { sums: (count, size, retained), depth } = groups.entry(group(graph, node)).or_default();
         if leaving {
-            if let Some(depth) = inside.get_mut(&group) {
-                *depth -= 1;
-            }
+            *depth -= 1;
             continue;
         }
-        let depth = inside.entry(group).or_default();
-        let (count, size, retained) = groups.entry(group).or_default();
         *count += 1;
         *size += graph.self_size(node);
         if *depth == 0 {
@@ -93,11 +94,12 @@ pub fn retained_by_class(graph: &Graph, dominators: &Dominators) -> Vec<Class> {
             open.extend(children.iter().map(|child| (NodeIndex(*child), false)));
         }
     }
+    let groups = groups.into_iter().map(|(group, open)| (group, open.sums)).collect();
     listed(graph, groups, |class| class.retained)
 }
 
 fn listed(graph: &Graph, groups: HashMap<Group, (u64, u64, u64)>, by: fn(&Class) -> u64) -> Vec<Class> {
-    let mut classes: HashMap<String, Class> = HashMap::new();
+    let mut classes: HashMap<String, Class> = HashMap::default();
     for (group, (count, self_size, retained)) in groups {
         let name = name(graph, group);
         let class =

@@ -9,9 +9,20 @@
 //! Iterating to a fixed point (Cooper, Harvey and Kennedy, 2001) was used before: it needs no predecessors, but as many passes as a
 //! doubly linked list has links that is entered at both ends, as Node's lists of timers are: 3 000 timers took 40 s.
 //!
-//! Edges from lower to higher numbers come from ancestors, so of those only the lowest source counts. The others are kept by
-//! target: 4 bytes each. Memory beside them: 24 bytes per node, 29 with jump pointers.
+//! Most nodes of a heap are led to by one other only, which dominates them: semidominators are looked for, and kept, only of the others,
+//! the joined ones. Edges from lower to higher numbers come from ancestors, so of those only the lowest source counts. The others are kept
+//! by target, 4 bytes each, but fewer than there are: a source that only its parent leads to says no more than the parent does, so of a
+//! thousand elements of an array that share a hidden class one source is left.
+//!
+//! Memory beside the sources: 8 bytes per node and 12 per joined node, 9 with jump pointers, and once 12 per node while edges are counted. The
+//! search's tree is kept as two bits for each node.
 
+use crate::NodeIndex;
+use crate::bits::{Bits, Ranked};
+use crate::search_tree::SearchTree;
+
+/// Parents, one after the other, that are tried in the place of a source.
+const STEPS_UP: u32 = 4;
 /// Steps to the root, for each node of the graph, that are taken one by one before jump pointers are made.
 const PATIENCE: u64 = 4;
 
@@ -21,20 +32,33 @@ const PATIENCE: u64 = 4;
 /// Numbers are those of a search depth first, in the order in which nodes were first seen; 0 is the root.
 #[derive(Debug)]
 pub struct DominatorTree {
-    /// By number, the node it was first seen from.
-    parents: Vec<u32>,
-    /// The lowest number that an edge comes from.
+    parents: SearchTree,
+    /// By number, the lowest that an edge comes from; the parent, where that is the only one.
     lowest: Vec<u32>,
-    /// Where the sources of a node's backward edges begin, in `sources`; before it is sealed, how many there are.
+    /// By number, how many backward edges lead there; none once it is sealed.
+    counts: Vec<u32>,
+    /// What others than its parent lead to, too, once it is sealed.
+    joined: Ranked,
+    /// The same, before it is sealed.
+    open: Bits,
+    /// By rank among the joined, where their sources begin; before there are any, where they end.
     begins: Vec<u32>,
+    /// Those of each, up to a 0. Room is asked for all; what is not written to takes no memory.
     sources: Vec<u32>,
 }
 
 impl DominatorTree {
     /// `parents` has for each number the one it was first seen from, 0 for the root's own.
     pub fn new(parents: Vec<u32>) -> Self {
-        let count = parents.len();
-        Self { lowest: parents.clone(), parents, begins: vec![0; count + 1], sources: Vec::new() }
+        Self {
+            counts: vec![0; parents.len()],
+            open: Bits::new(parents.len()),
+            joined: Ranked::new(Bits::new(0)),
+            parents: SearchTree::new(&parents),
+            lowest: parents,
+            begins: Vec::new(),
+            sources: Vec::new(),
+        }
     }
 
     /// An edge; whether it has to be given again.
@@ -42,94 +66,175 @@ impl DominatorTree {
     pub fn edge(&mut self, from: u32, to: u32) -> bool {
         let Some(lowest) = self.lowest.get_mut(to as usize) else { return false };
         if from < to {
-            *lowest = from.min(*lowest);
+            if from < *lowest {
+                *lowest = from;
+                self.open.set(NodeIndex(to));
+            }
             return false;
         }
         let is_needed = from != to && to != 0;
-        if is_needed && let Some(count) = self.begins.get_mut(to as usize) {
+        if is_needed && let Some(count) = self.counts.get_mut(to as usize) {
             *count = count.saturating_add(1);
+            self.open.set(NodeIndex(to));
         }
         is_needed
     }
 
     /// Makes room for the backward edges.
     pub fn seal(&mut self) {
+        self.joined = Ranked::new(std::mem::replace(&mut self.open, Bits::new(0)));
         let mut end = 0_u32;
-        for begin in &mut self.begins {
-            end = end.saturating_add(*begin);
-            *begin = end;
+        self.begins = Vec::with_capacity(self.joined.count());
+        for (number, count) in (0_u32..).zip(&self.counts) {
+            if self.joined.rank(number).is_some() {
+                end = end.saturating_add(*count);
+                self.begins.push(end);
+                end = end.saturating_add(1);
+            }
         }
+        self.counts = Vec::new();
         self.sources = vec![0; end as usize];
     }
 
     /// An edge of which [`edge`](Self::edge) said that it has to be given again.
     #[inline]
     pub fn backward(&mut self, from: u32, to: u32) {
-        if let Some(begin) = self.begins.get_mut(to as usize)
+        let Some(source) = self.as_good(from, to) else { return };
+        if let Some(begin) = self.joined.rank(to).and_then(|rank| self.begins.get_mut(rank))
+            && self.sources.get(*begin as usize).is_some_and(|last| *last != source)
             && let Some(place) = begin.checked_sub(1)
-            && let Some(source) = self.sources.get_mut(place as usize)
+            && let Some(slot) = self.sources.get_mut(place as usize)
         {
-            *source = from;
+            *slot = source;
             *begin = place;
         }
     }
 
-    /// Memory held, bytes; [`dominators`](Self::dominators) takes 12 for each node besides, 17 where the tree is deep.
+    /// What says the same of `to` as `from` does. Where only its parent leads to a node, its semidominator is the parent, and that
+    /// of the parent is lower still. `None` for what hangs on `to` itself.
+    #[inline]
+    fn as_good(&self, from: u32, to: u32) -> Option<u32> {
+        let mut source = from;
+        for _ in 0..STEPS_UP {
+            if self.joined.rank(source).is_some() {
+                break;
+            }
+            match at(&self.lowest, source as usize) {
+                parent if parent > to => source = parent,
+                parent if parent == to => return None,
+                _ => break,
+            }
+        }
+        Some(source)
+    }
+
+    /// Memory held, bytes; [`dominators`](Self::dominators) takes 9 for each node besides at most.
     pub fn bytes(&self) -> u64 {
-        ((self.parents.len() * 3 + self.sources.len()) * 4) as u64
+        let lists = self.lowest.len() + self.counts.len() + self.begins.len() + self.sources.len();
+        (lists * 4 + self.open.bytes() + self.joined.bytes() + self.parents.bytes()) as u64
     }
 
     /// The immediate dominator of each node, by its number; the root's is the root.
     pub fn dominators(self) -> Vec<u32> {
-        let Self { parents, lowest, begins, sources } = self;
-        let semi = semidominators(parents.clone(), lowest, &begins, &sources);
-        drop((begins, sources));
-        let patience = parents.len() as u64 * PATIENCE;
-        let mut tree = Tree { immediate: parents, far: None, patience };
-        for (number, semi) in (0_u32..).zip(&semi).skip(1) {
-            tree.hang(number, *semi);
+        let Self { parents, lowest, joined, begins, sources, .. } = self;
+        let semi = Forest::new(&parents, lowest, &joined).semidominators(begins, &sources);
+        drop(sources);
+        let immediate = parents.list();
+        let patience = immediate.len() as u64 * PATIENCE;
+        let mut tree = Tree { immediate, far: None, patience };
+        for number in (0_u32..).take(tree.immediate.len()).skip(1) {
+            let semi = joined.rank(number).map_or(u32::MAX, |rank| at(&semi, rank));
+            tree.hang(number, semi);
         }
         tree.immediate
     }
 }
 
-/// Semidominators by number. `ancestors` are the parents; paths in them get shorter as they are used.
-fn semidominators(mut ancestors: Vec<u32>, mut semi: Vec<u32>, begins: &[u32], sources: &[u32]) -> Vec<u32> {
-    // The least semidominator on the way from a node to its ancestor, the ancestor left out.
-    let mut best = semi.clone();
-    let mut path = Vec::new();
-    for number in (1..semi.len()).rev() {
-        let range = match (begins.get(number), begins.get(number + 1)) {
-            (Some(from), Some(to)) => *from as usize..*to as usize,
-            _ => continue,
-        };
-        let mut least = at(&semi, number);
-        for source in sources.get(range).unwrap_or(&[]) {
-            if least == 0 {
-                break;
-            }
-            compress(&mut ancestors, &mut best, &mut path, *source, number);
-            least = least.min(at(&best, *source as usize));
-        }
-        set(&mut semi, number, least);
-        set(&mut best, number, least);
-    }
-    semi
+/// The nodes that have gone, from the last one down, each on its parent once that has gone, too. Ways up get shorter as they are used.
+struct Forest<'t> {
+    joined: &'t Ranked,
+    /// By number. Of what is not joined: its parent, or a node on the way up with nothing joined between. Of what is: its lowest source.
+    up: Vec<u32>,
+    /// By rank: the parent, or a node on the way up.
+    ancestors: Vec<u32>,
+    /// Ranks on the way.
+    path: Vec<u32>,
 }
 
-/// Makes `from`'s ancestor the first one on its way up that is not above `number`.
-#[inline]
-fn compress(ancestors: &mut [u32], best: &mut [u32], path: &mut Vec<u32>, from: u32, number: usize) {
-    let mut top = from as usize;
-    while at(ancestors, top) as usize > number {
-        path.push(u32::try_from(top).unwrap_or(0));
-        top = at(ancestors, top) as usize;
+impl<'t> Forest<'t> {
+    fn new(parents: &SearchTree, lowest: Vec<u32>, joined: &'t Ranked) -> Self {
+        let mut ancestors = Vec::with_capacity(joined.count());
+        parents.each(|number, parent| {
+            if joined.rank(number).is_some() {
+                ancestors.push(parent);
+            }
+        });
+        Self { joined, up: lowest, ancestors, path: Vec::new() }
     }
-    let (above, mut least) = (at(ancestors, top), at(best, top));
-    while let Some(node) = path.pop() {
-        least = least.min(at(best, node as usize));
-        set(best, node as usize, least);
-        set(ancestors, node as usize, above);
+
+    /// Semidominators by rank. Of each node the beginning of its sources is read once: from then on its place in `begins` has the least
+    /// semidominator on the way from it to its ancestor, the ancestor left out.
+    fn semidominators(mut self, mut begins: Vec<u32>, sources: &[u32]) -> Vec<u32> {
+        let mut semi = vec![0; self.joined.count()];
+        let joined = self.joined;
+        for (rank, number) in (0..semi.len()).rev().zip(joined.back()) {
+            let mut least = at(&self.up, number as usize);
+            for source in sources.get(at(&begins, rank) as usize..).unwrap_or(&[]) {
+                if *source == 0 || least == 0 {
+                    break;
+                }
+                least = least.min(self.least_above(&mut begins, *source, number));
+            }
+            set(&mut semi, rank, least);
+            set(&mut begins, rank, least);
+        }
+        semi
+    }
+
+    /// The least semidominator on the way from `from` up to the last node above `number`.
+    #[inline]
+    fn least_above(&mut self, best: &mut [u32], from: u32, number: u32) -> u32 {
+        let mut top = from;
+        let of_top = loop {
+            top = self.joined_or_last(top, number);
+            let Some(rank) = self.joined.rank(top) else {
+                // Its parent leads to it, and is not above `number`.
+                break at(&self.up, top as usize);
+            };
+            match at(&self.ancestors, rank) {
+                above if above > number => {
+                    self.path.push(u32::try_from(rank).unwrap_or(0));
+                    top = above;
+                }
+                _ => break at(best, rank),
+            }
+        };
+        let mut below_top = u32::MAX;
+        while let Some(rank) = self.path.pop() {
+            below_top = below_top.min(at(best, rank as usize));
+            set(best, rank as usize, below_top);
+            set(&mut self.ancestors, rank as usize, top);
+        }
+        of_top.min(below_top)
+    }
+
+    /// The first joined node on the way up from `from`, itself included, or the last node above `number`.
+    #[inline]
+    fn joined_or_last(&mut self, from: u32, number: u32) -> u32 {
+        let mut last = from;
+        while self.joined.rank(last).is_none() {
+            match at(&self.up, last as usize) {
+                above if above > number => last = above,
+                _ => break,
+            }
+        }
+        let mut node = from;
+        while node != last {
+            let above = at(&self.up, node as usize);
+            set(&mut self.up, node as usize, last);
+            node = above;
+        }
+        last
     }
 }
 
@@ -256,7 +361,8 @@ mod tests {
         );
         tree.seal();
         tree.backward(3, 1);
-        assert_eq!(tree.bytes(), (4 * 3 + 1) * 4);
+        // Four nodes, two joined ones, a source and two zeros, a word with its rank, a word of the search's tree.
+        assert_eq!(tree.bytes(), (4 + 2 + 3) * 4 + 12 + 8);
         assert_eq!(tree.dominators(), [0, 0, 1, 0]);
         assert_eq!(DominatorTree::new(Vec::new()).dominators(), [0_u32; 0]);
     }

@@ -1,6 +1,6 @@
 //! The dominator tree of a graph, and retained sizes.
 //!
-//! Memory beside the graph: some 40 bytes per node while it runs, 8 after.
+//! Memory beside the graph: 17 bytes per node and 4 for each edge to a node that was seen before, while it runs; 8 per node after.
 
 use crate::dominator_tree::DominatorTree;
 use crate::graph::edge_kind;
@@ -18,24 +18,18 @@ pub struct Dominators {
 impl Dominators {
     /// Finds them. Three passes over the edges.
     pub fn new(graph: &Graph) -> Self {
-        let Reach { order, parents, owned } = Reach::new(graph);
-        let mut numbers = vec![0; graph.node_count()];
-        for (number, node) in (0..).zip(&order) {
-            if let Some(place) = numbers.get_mut(*node as usize) {
-                *place = number;
-            }
-        }
+        let Reach { mut places, parents, owned } = Reach::new(graph);
         let mut tree = DominatorTree::new(parents);
         let each = |then: &mut dyn FnMut(u32, u32)| {
-            for (from, node) in (0_u32..).zip(&order) {
-                let node = NodeIndex(*node);
+            for node in graph.nodes() {
+                let from = places.get(node.0 as usize).copied().unwrap_or(0);
                 let (begin, end) = graph.edge_range(node);
                 let range = begin as usize..end as usize;
                 let names = graph.edges.names.get(range.clone()).unwrap_or(&[]);
                 let targets = graph.edges.targets.get(range).unwrap_or(&[]);
                 for (name, target) in names.iter().zip(targets) {
                     if owned.essential(node, edge_kind(*name), NodeIndex(*target)) {
-                        then(from, numbers.get(*target as usize).copied().unwrap_or(0));
+                        then(from, places.get(*target as usize).copied().unwrap_or(0));
                     }
                 }
             }
@@ -49,14 +43,19 @@ impl Dominators {
                 tree.backward(from, to);
             }
         });
-        let by_number = tree.dominators();
-        let node_at = |number: u32| order.get(number as usize).copied().unwrap_or(0);
-        for number in &mut numbers {
-            let dominator = by_number.get(*number as usize).copied().unwrap_or(0);
-            *number = node_at(dominator);
+        let by_place = tree.dominators();
+        let mut order = vec![0; places.len()];
+        for (node, place) in (0_u32..).zip(&places) {
+            if let Some(slot) = order.get_mut(*place as usize) {
+                *slot = node;
+            }
         }
-        drop(by_number);
-        let mut sums = Self { immediate: numbers, retained: Sums::new(order.len()) };
+        for place in &mut places {
+            let dominator = by_place.get(*place as usize).copied().unwrap_or(0);
+            *place = order.get(dominator as usize).copied().unwrap_or(0);
+        }
+        drop(by_place);
+        let mut sums = Self { immediate: places, retained: Sums::new(order.len()) };
         for node in graph.nodes() {
             sums.retained.add(node.0, graph.self_size(node));
         }

@@ -9,7 +9,7 @@
 use crate::profile::{mix, text};
 use crate::script;
 use crate::{Edge, EdgeKind, EdgeName, Graph, NodeIndex, NodeKind};
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 /// V8's names for a function's variables, and for those that every script shares.
 const CONTEXT: &[u8] = b"system / Context";
@@ -24,14 +24,14 @@ pub(crate) struct FixedPoints {
 impl FixedPoints {
     /// One pass over the functions.
     pub(crate) fn new(graph: &Graph) -> Self {
-        let mut closures: HashMap<NodeIndex, (NodeIndex, u32)> = HashMap::new();
+        let mut closures: HashMap<NodeIndex, (NodeIndex, u32)> = HashMap::default();
         for node in graph.nodes().filter(|node| graph.kind(*node) == NodeKind::Closure) {
             if let Some(shared) = graph.follow(node, "shared") {
                 closures.entry(shared).or_insert((node, 0)).1 += 1;
             }
         }
         // The same place has several shared parts where it was compiled several times.
-        let mut places: HashMap<u64, (NodeIndex, u32)> = HashMap::new();
+        let mut places: HashMap<u64, (NodeIndex, u32)> = HashMap::default();
         for (shared, (closure, count)) in closures {
             let Some(place) = script::place(graph, closure).filter(|place| !place.is_internal()) else {
                 continue;

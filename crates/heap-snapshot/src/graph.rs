@@ -5,8 +5,8 @@
 
 use crate::ids::Ids;
 use crate::{EdgeKind, StringId, Strings};
+use foldhash::HashMap;
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 /// Bits of an edge's kind beside its name.
 const KIND_SHIFT: u32 = 29;

@@ -6,7 +6,7 @@ use crate::fold::{self, PathStep};
 use crate::leak_kind::{self, LeakKind};
 use crate::script::Place;
 use crate::{Entry, Graph, NodeKind, Paths, Profile, Step};
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashSet};
 
 /// In one heap snapshot, a place with less to show is not shown: objects for each one they hang on.
 const FAN_OUT: u64 = 16;
@@ -130,7 +130,7 @@ pub fn rows(graph: &Graph, paths: &Paths, profile: &Profile, before: &[Footprint
         (more, bytes - elsewhere.get(at).copied().unwrap_or(0))
     };
     found.sort_by_key(|at| std::cmp::Reverse(of(*at).1));
-    let mut holders = HashSet::new();
+    let mut holders = HashSet::default();
     // The keys of a table beside its values say nothing new.
     found.retain(|at| holders.insert(holder(graph, profile, *at)) || !is_text(graph, profile, *at));
     let rows = found.into_iter().filter_map(|at| row(graph, paths, profile, at, of(at), before));

@@ -42,6 +42,7 @@ mod profile;
 mod reach;
 mod redact;
 mod script;
+mod search_tree;
 mod shapes;
 mod source;
 mod strings;

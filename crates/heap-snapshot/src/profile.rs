@@ -13,7 +13,7 @@ use crate::fold::{is_key, is_text};
 use crate::names::{NameClass, Names};
 use crate::script;
 use crate::{Edge, EdgeIndex, EdgeKind, EdgeName, Graph, NodeIndex, NodeKind, Paths};
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// Entries kept; what has no room is counted with its parent.
@@ -55,10 +55,10 @@ impl Profile {
         let mut builder = Builder {
             graph,
             names: Names::new(graph),
-            scripts: HashMap::new(),
+            scripts: HashMap::default(),
             fixed: FixedPoints::new(graph),
             files: vec![0],
-            children: HashMap::default(),
+            children: std::collections::HashMap::default(),
             profile: Self { entries: Vec::new(), crowded: 0 },
         };
         builder.profile.entries.push(Entry {
@@ -113,7 +113,7 @@ struct Builder<'a> {
     fixed: FixedPoints,
     /// By entry: hash of the file of the nearest function or module, 0 for none.
     files: Vec<u64>,
-    children: HashMap<(u32, u64), u32, BuildHasherDefault<Mixed>>,
+    children: std::collections::HashMap<(u32, u64), u32, BuildHasherDefault<Mixed>>,
     profile: Profile,
 }
 

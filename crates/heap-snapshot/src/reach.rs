@@ -4,7 +4,7 @@
 //! that only V8's debugger reaches, into what the program owns, must not change who dominates it. (The rules are those
 //! of `HeapSnapshot.ts` in its front end, which memlab follows.)
 //!
-//! **Invariant:** `order` holds each node once, the root first, in the order in which a search depth first sees them.
+//! **Invariant:** `places` holds each place once, the root's first, in the order in which a search depth first sees the nodes.
 
 use crate::bits::Bits;
 use crate::graph::edge_kind;
@@ -13,9 +13,9 @@ use crate::{EdgeKind, Graph, NodeIndex};
 /// A search depth first over a whole graph.
 #[derive(Debug)]
 pub(crate) struct Reach {
-    /// Nodes in preorder.
-    pub(crate) order: Vec<u32>,
-    /// By place in `order`, the place of the node that one was first seen from. What nothing essential leads to hangs on the root.
+    /// By node, its place in preorder.
+    pub(crate) places: Vec<u32>,
+    /// By place, the place of the node that one was first seen from. What nothing essential leads to hangs on the root.
     pub(crate) parents: Vec<u32>,
     pub(crate) owned: Owned,
 }
@@ -54,13 +54,19 @@ impl Reach {
         if !is_whole {
             search.orphans();
         }
-        let Search { mut order, mut parents, visited, owned, .. } = search;
-        if order.len() < count {
-            order.extend(graph.nodes().filter(|node| !visited.get(*node)).map(|node| node.0));
-            parents.resize(order.len(), 0);
+        let Search { mut places, mut parents, visited, owned, .. } = search;
+        if parents.len() < count {
+            for node in graph.nodes().filter(|node| !visited.get(*node)) {
+                if let (Some(place), Ok(last)) =
+                    (places.get_mut(node.0 as usize), u32::try_from(parents.len()))
+                {
+                    *place = last;
+                }
+                parents.push(0);
+            }
         }
         let all = is_whole && graph.nodes().skip(1).all(|node| owned.get(node));
-        Self { order, parents, owned: Owned { nodes: owned, all } }
+        Self { places, parents, owned: Owned { nodes: owned, all } }
     }
 }
 

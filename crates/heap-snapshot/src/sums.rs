@@ -1,6 +1,6 @@
 //! Sums of bytes by number, in four bytes each as long as they fit.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 /// Sums by number; those that need more than four bytes are kept apart.
 #[derive(Debug, Default)]
@@ -12,7 +12,7 @@ pub struct Sums {
 impl Sums {
     /// So many of zero.
     pub fn new(count: usize) -> Self {
-        Self { small: vec![0; count], large: HashMap::new() }
+        Self { small: vec![0; count], large: HashMap::default() }
     }
 
     /// Adds to one of them; a number that is none is left out.

@@ -92,7 +92,7 @@ impl Retained {
             }
         }
         let nodes = order.len() as u64;
-        let peak = search_bytes.max(tree.bytes() + stream.bytes() + nodes * 8).max(tree.bytes() + nodes * 20);
+        let peak = search_bytes.max(tree.bytes() + stream.bytes() + nodes * 8).max(tree.bytes() + nodes * 17);
         drop(stream);
         let immediate = tree.dominators();
         for number in (1..immediate.len() as u32).rev() {

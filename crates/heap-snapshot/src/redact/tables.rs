@@ -2,7 +2,7 @@
 
 use crate::fold::DICTIONARY;
 use crate::graph::NodeKind;
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashSet};
 
 /// How far beyond twice the highest index so far an index may be to be kept with its neighbours.
 const NEAR: usize = 1 << 16;

@@ -163,10 +163,10 @@ impl Edges {
             }
         }
         let map = heap.map_of(object);
-        if let Some(prototype) = heap.field(map, heap.layout.map_prototype) {
-            if let Some(target) = heap.objects.find(prototype) {
-                found(heap, Edge { label: Label::Named("__proto__"), target });
-            }
+        if let Some(prototype) = heap.field(map, heap.layout.map_prototype)
+            && let Some(target) = heap.objects.find(prototype)
+        {
+            found(heap, Edge { label: Label::Named("__proto__"), target });
         }
         if let Some(store) = heap.field(object, PROPERTIES) {
             let store_type = heap.type_of(store);
