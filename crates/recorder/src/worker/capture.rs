@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 
 /// The app thread has this long to begin a heap snapshot.
@@ -28,6 +29,10 @@ pub(super) const LOOP_ANSWER_NS: u64 = SECOND_NS;
 const SHADOW_ATTEMPTS: u32 = 3;
 /// So often a freeze is tried while threads do not come to rest.
 const BUSY_ATTEMPTS: u32 = 10;
+/// Of these, so many at once. V8's threads may mark a heap for a second: before the others is waited, longer each time, 0.8 s in all.
+const AT_ONCE: u32 = 3;
+/// By so much longer each time.
+const BUSY_WAIT: Duration = Duration::from_millis(40);
 /// A shadow whose output has ended has this long to end itself.
 const SHADOW_END: Duration = Duration::from_secs(2);
 
@@ -272,6 +277,9 @@ impl Worker {
             self.shared.fault(if refused { "a freeze was refused" } else { "a shadow gave no answer" });
             let left = pending.attempts < SHADOW_ATTEMPTS && pending.refusals < BUSY_ATTEMPTS;
             if left && self.shared.can_freeze.load(Ordering::Relaxed) {
+                if refused {
+                    thread::sleep(BUSY_WAIT * pending.refusals.saturating_sub(AT_ONCE));
+                }
                 return self.ask(id, pending);
             }
             // What crashed a shadow, most likely for want of memory, would crash the app.
