@@ -11,6 +11,7 @@ const path = require('node:path')
 const { parseArgs } = require('node:util')
 const { setupOrExit } = require('../scripts/setup.js')
 const { nodeBinaries } = require('../scripts/setup/nodes.js')
+const { answer, gone } = require('./children.js')
 
 const USAGE = `npm run bench:production -- [options]
   --minutes N      0.5 to 1440; default 30
@@ -67,23 +68,6 @@ async function run ({ binary, minutes, heap, healthy, seed }) {
     for (const one of children) one.kill('SIGKILL')
     fs.rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
   }
-}
-
-/** The next message of a child that has `field`; a child that ends first is an error. */
-function answer (child, field) {
-  const message = new Promise((resolve) => {
-    child.on('message', function seen (value) {
-      if (value[field] === undefined) return
-      child.removeListener('message', seen)
-      resolve(value)
-    })
-  })
-  return Promise.race([message, gone(child)])
-}
-
-async function gone (child) {
-  const [code, signal] = await once(child, 'exit')
-  throw new Error(`${path.basename(child.spawnargs[1])} ended with ${signal ?? code}`)
 }
 
 function readOptions () {

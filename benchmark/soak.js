@@ -3,13 +3,13 @@
 // npm run soak: a server without a leak runs under mixed load while the probe does all that it can; the probe itself has to be flat.
 
 const { fork } = require('node:child_process')
-const { once } = require('node:events')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { parseArgs } = require('node:util')
 const { setupOrExit } = require('../scripts/setup.js')
 const { nodeBinaries } = require('../scripts/setup/nodes.js')
+const { answer, gone } = require('./children.js')
 const { judge, judgeLevels } = require('./soak/judge.js')
 
 const USAGE = `npm run soak -- [options]
@@ -64,23 +64,6 @@ async function soak (binary, forMs, captureMs = CAPTURE_MS) {
     for (const child of children) child.kill('SIGKILL')
     fs.rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
   }
-}
-
-/** The next message of a child that has `field`; a child that ends first is an error. */
-function answer (child, field) {
-  const message = new Promise((resolve) => {
-    child.on('message', function seen (value) {
-      if (value[field] === undefined) return
-      child.removeListener('message', seen)
-      resolve(value)
-    })
-  })
-  return Promise.race([message, gone(child)])
-}
-
-async function gone (child) {
-  const [code, signal] = await once(child, 'exit')
-  throw new Error(`${path.basename(child.spawnargs[1])} ended with ${signal ?? code}`)
 }
 
 function round (value) {

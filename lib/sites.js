@@ -5,7 +5,6 @@
 //
 // Invariant: at most so many sites of each kind exist; nothing here holds what was made there.
 
-
 /** Sites of each kind: a leak has one or a few. */
 const MOST_SITES = { listener: 64, timer: 64, 'heap-sample': 128 }
 /** Stacks taken per second, of each kind: reading one takes 10 to 20 µs. */

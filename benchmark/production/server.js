@@ -4,8 +4,7 @@
 // seconds it tells what is reported.
 
 const http = require('node:http')
-const path = require('node:path')
-const { start } = require(path.join(__dirname, '..', '..'))
+const { start } = require('../../index.js')
 
 const [, , directory, megabytes, leak] = process.argv
 const TELL_MS = 10_000

@@ -1,6 +1,6 @@
 //! The dominator tree of a graph, and retained sizes.
 //!
-//! Memory beside the graph: 17 bytes per node and 4 for each edge to a node that was seen before, while it runs; 8 per node after.
+//! Memory beside the graph: 16 bytes per node, with 4 for each edge to a node that was seen before at most, while it runs; 8 per node after.
 
 use crate::dominator_tree::DominatorTree;
 use crate::graph::edge_kind;
