@@ -57,6 +57,9 @@ function load (port) {
   return { seen, stop: async () => { going = false; await Promise.all(clients) } }
 }
 
+/** What a process does, as its status says. */
+const state = (pid) => fs.readFileSync(`/proc/${pid}/status`, 'utf8').split('\n', 4).join(' ')
+
 test('shadows killed and stopped, directories removed, stalls and workers, all at once: every capture ends, no request fails', { skip, timeout: 240_000 }, async (t) => {
   const { child, directory, port } = await start(t)
   const clients = load(port)
@@ -92,7 +95,7 @@ test('shadows killed and stopped, directories removed, stalls and workers, all a
   for (const [state] of ends) assert.ok(STATES.includes(state) || state.startsWith('LEAKPROBE_ERR_'), JSON.stringify(ends))
   assert.equal(last[0], 'answered', JSON.stringify(ends))
   assert.deepEqual(clients.seen.failed, [])
-  await until(() => shadowsOf(child.pid).length === 0, 'no shadow is left')
+  await until(() => shadowsOf(child.pid).length === 0 || assert.fail(shadowsOf(child.pid).map(state).join()), 'no shadow is left')
   const after = await ask(child, { held: true }, 'held')
   assert.ok(after.descriptors <= before.descriptors + 4, `${before.descriptors} descriptors before, ${after.descriptors} after`)
   assert.ok(after.requests > before.requests)

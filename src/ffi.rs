@@ -17,7 +17,7 @@ use napi::{Env, JsValue, sys};
 use std::ffi::{CStr, c_void};
 use std::fs::File;
 use std::mem::ManuallyDrop;
-use std::os::fd::FromRawFd as _;
+use std::os::fd::{AsRawFd as _, FromRawFd as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
@@ -163,11 +163,11 @@ pub(crate) fn write_heap_snapshot_in_shadow(running: &Running, sample: &Object<'
 }
 
 /// Freezes the process as the job says, for the incident `id`. In the shadow `main` answers, and this never returns.
-pub(crate) fn freeze(running: &Running, id: &str, job: &mut FreezeJob, main: &ShadowMain) {
+pub(crate) fn freeze(running: &Running, id: &str, mut job: FreezeJob, main: &ShadowMain) {
     let began = leakprobe_shadow::monotonic();
     running.app_thread.mark(job.mark);
     // SAFETY: on the app thread at a point where JavaScript may run; the child side below answers and ends.
-    match unsafe { leakprobe_shadow::freeze(&mut job.preparation, job.output, job.limits) } {
+    match unsafe { leakprobe_shadow::freeze(&mut job.preparation, job.output.as_raw_fd(), job.limits) } {
         Ok(Frozen::Child) => {
             IN_SHADOW.store(true, Ordering::Relaxed);
             let questions = std::mem::take(&mut job.questions);
@@ -181,11 +181,11 @@ pub(crate) fn freeze(running: &Running, id: &str, job: &mut FreezeJob, main: &Sh
             let answered = catch_unwind(AssertUnwindSafe(answer));
             end(if matches!(answered, Ok(true)) { 0 } else { 3 })
         }
-        Ok(Frozen::Parent { pid, pause }) => running.recorder.frozen(id, Ok((pid, pause))),
+        Ok(Frozen::Parent { pid, pause }) => running.recorder.frozen(id, job.output, Ok((pid, pause))),
         Err(refusal) => {
             let waited = leakprobe_shadow::monotonic().saturating_sub(began);
             running.recorder.add_pause(Duration::from_nanos(waited).as_secs_f64() * 1e3);
-            running.recorder.frozen(id, Err(refusal));
+            running.recorder.frozen(id, job.output, Err(refusal));
         }
     }
 }

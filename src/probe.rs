@@ -302,8 +302,8 @@ impl NativeProbe {
     pub fn freeze(&self, id: String) -> napi::Result<()> {
         let Some(main) = self.main.borrow().clone() else { return Ok(()) };
         self.with(|running| {
-            let mut job = running.recorder.begin_freeze(&id).map_err(from_recorder)?;
-            ffi::freeze(running, &id, &mut job, &main);
+            let job = running.recorder.begin_freeze(&id).map_err(from_recorder)?;
+            ffi::freeze(running, &id, job, &main);
             Ok(())
         })
     }

@@ -73,8 +73,8 @@ pub(crate) fn freeze_if_awaited(token: usize) {
     // A stall may have its incident waiting at the same time: it can be frozen later, and what fills the heap cannot.
     let Some(id) = running.recorder.awaited_freeze(at_limit.then_some(WAIT_FOR_INCIDENT)) else { return };
     // What fails is written into the incident by `frozen`; an incident that is gone needs nothing.
-    if let Ok(mut job) = running.recorder.begin_freeze(&id) {
-        ffi::freeze(running, &id, &mut job, &main);
+    if let Ok(job) = running.recorder.begin_freeze(&id) {
+        ffi::freeze(running, &id, job, &main);
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) struct Pending {
     pub(crate) heap_used: u64,
     /// The app's resident memory, bytes; what a shadow has above it is its own.
     pub(crate) rss: u64,
-    /// V8's end of the pipe, from the beginning of the writing to its end.
+    /// V8's end of the pipe, from the beginning of the writing to its end; a shadow's is with the job of its freeze.
     pub(crate) writer: Option<OwnedFd>,
     pub(crate) begun: bool,
     pub(crate) way: Way,

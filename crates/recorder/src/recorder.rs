@@ -28,7 +28,7 @@ use leakprobe_shadow::{Pause, Preparation, Refusal, Shadow};
 use parking_lot::Mutex;
 use std::error::Error as _;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
@@ -53,8 +53,9 @@ const WAIT_FOR_IDLE_URGENT: Duration = Duration::from_millis(100);
 pub struct FreezeJob {
     /// Read beforehand, on the recorder's thread.
     pub preparation: Preparation,
-    /// Where the shadow writes; stays open until [`Recorder::frozen`].
-    pub output: RawFd,
+    /// Where the shadow writes; to be handed to [`Recorder::frozen`]. The job owns it: an incident that goes while the process is
+    /// being frozen must not close it, for its number could become another file's, and the shadow would write there.
+    pub output: OwnedFd,
     /// Of the freeze.
     pub limits: leakprobe_shadow::Limits,
     /// What to ask the shadow, as JSON.
@@ -212,7 +213,8 @@ impl Recorder {
 
     /// What a freeze for this incident needs. The app thread freezes at once and tells [`Recorder::frozen`].
     pub fn begin_freeze(&self, incident_id: &str) -> Result<FreezeJob, Error> {
-        let (output, predicted_ms) = match self.begin(incident_id, Way::Shadow) {
+        let mut pending = self.shared.pending.lock();
+        let (waiting, output) = match self.begin(&mut pending, incident_id, Way::Shadow) {
             Err(error) if !matches!(error, Error::UnknownIncident(_)) => {
                 let ended =
                     Command::SnapshotEnded { id: incident_id.to_owned(), written: Err(error.to_string()) };
@@ -223,19 +225,14 @@ impl Recorder {
             begun => begun?,
         };
         let mark = self.shared.marks.fetch_add(1, Ordering::Relaxed);
-        let mut pending = self.shared.pending.lock();
-        let (preparation, questions, memory, urgent) = pending
-            .get_mut(incident_id)
-            .and_then(|waiting| {
-                waiting.mark = Some(mark);
-                let urgent = waiting.patience_ns == 0;
-                Some((waiting.preparation.take()?, waiting.questions, waiting.room, urgent))
-            })
-            .ok_or_else(|| Error::UnknownIncident(incident_id.to_owned()))?;
-        let cpu_seconds = preflight::cpu_seconds(predicted_ms);
+        waiting.mark = Some(mark);
+        let preparation =
+            waiting.preparation.take().ok_or_else(|| Error::UnknownIncident(incident_id.to_owned()))?;
+        let urgent = waiting.patience_ns == 0;
         let wait_for_idle = if urgent { WAIT_FOR_IDLE_URGENT } else { WAIT_FOR_IDLE };
-        let limits = leakprobe_shadow::Limits { wait_for_idle, cpu_seconds, memory };
-        let questions = serde_json::to_string(&questions).unwrap_or_default();
+        let cpu_seconds = preflight::cpu_seconds(waiting.predicted_ms);
+        let limits = leakprobe_shadow::Limits { wait_for_idle, cpu_seconds, memory: waiting.room };
+        let questions = serde_json::to_string(&waiting.questions).unwrap_or_default();
         Ok(FreezeJob { preparation, output, limits, questions, mark })
     }
 
@@ -281,8 +278,8 @@ impl Recorder {
         awaited(false)
     }
 
-    /// The app thread has frozen the process, or could not.
-    pub fn frozen(&self, incident_id: &str, result: Result<(i32, Pause), Refusal>) {
+    /// The app thread has frozen the process, or could not. `output` is the job's.
+    pub fn frozen(&self, incident_id: &str, output: OwnedFd, result: Result<(i32, Pause), Refusal>) {
         if let Some(why) = result.as_ref().err().filter(|refusal| refusal.is_final()) {
             self.shared.can_freeze.store(false, Ordering::Relaxed);
             let because = format!("heap snapshots stop the app's own process: {why}, by a security policy");
@@ -293,28 +290,34 @@ impl Recorder {
             self.shared.cost.lock().froze(pause);
             self.shared.budget.lock().froze((self.shared.now)(), milliseconds(pause.total));
         }
-        let writer = {
-            let mut pending = self.shared.pending.lock();
-            let Some(waiting) = pending.get_mut(incident_id) else { return };
-            match result {
-                Ok((pid, pause)) => {
-                    waiting.shadow = Some(Shadow::new(pid));
-                    waiting.pause_ms = Some(milliseconds(pause.total));
-                    waiting.freeze = Some(pause);
-                }
-                Err(refusal) => {
-                    if matches!(refusal, Refusal::Busy(_)) {
-                        waiting.refusals += 1;
-                        waiting.attempts = waiting.attempts.saturating_sub(1);
-                    }
-                    let cause = refusal.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-                    waiting.fault = Some(format!("no shadow could be made: {refusal}{cause}"));
-                }
+        let result = result.map(|(pid, pause)| (Shadow::new(pid), pause));
+        let mut pending = self.shared.pending.lock();
+        let Some(waiting) = pending.get_mut(incident_id) else {
+            drop(pending);
+            if let Ok((shadow, _)) = result {
+                // A floor that gave way to an incident in the meantime. The thread ends the shadow, as does a full channel.
+                let _ = self.commands.try_send(Command::NotAwaited(shadow));
             }
-            waiting.writer.take()
+            return;
         };
+        match result {
+            Ok((shadow, pause)) => {
+                waiting.shadow = Some(shadow);
+                waiting.pause_ms = Some(milliseconds(pause.total));
+                waiting.freeze = Some(pause);
+            }
+            Err(refusal) => {
+                if matches!(refusal, Refusal::Busy(_)) {
+                    waiting.refusals += 1;
+                    waiting.attempts = waiting.attempts.saturating_sub(1);
+                }
+                let cause = refusal.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+                waiting.fault = Some(format!("no shadow could be made: {refusal}{cause}"));
+            }
+        }
+        drop(pending);
         // From now on the shadow alone holds the pipe's end, and its death ends the reading.
-        drop(writer);
+        drop(output);
     }
 
     /// Stops the thread; the last report is written. Again: nothing. Waits at most five seconds.

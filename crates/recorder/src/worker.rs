@@ -30,7 +30,7 @@ use crate::state::Shared;
 use capture::Request;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use leakprobe_core::{Nanos, Surroundings};
-use leakprobe_shadow::{Malloc, can_count_objects, obstacle};
+use leakprobe_shadow::{Malloc, Shadow, can_count_objects, obstacle};
 use parking_lot::Mutex;
 use profile::EndedProfile;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -73,6 +73,8 @@ pub(crate) enum Command {
         id: String,
         written: Result<Box<Written>, String>,
     },
+    /// A shadow whose answer nobody waits for any more: dropped, it is ended and reaped.
+    NotAwaited(Shadow),
     /// The app thread has a CPU profile, or none.
     ProfileEnded(Box<EndedProfile>),
     Stop,
@@ -200,6 +202,10 @@ impl Worker {
             Some(Command::HeapLimit(reached)) => self.heap_limit = Some(reached),
             Some(Command::SnapshotEnded { id, written }) => self.snapshot_ended(&id, written),
             Some(Command::ProfileEnded(ended)) => self.profile_ended(*ended),
+            Some(Command::NotAwaited(mut shadow)) => {
+                shadow.kill();
+                self.shared.budget.lock().shadow_used(shadow.usage().cpu_ms);
+            }
             Some(Command::Stop) | None => {}
         }
         if now.since(self.last_second) >= SECOND_NS {

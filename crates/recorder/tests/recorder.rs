@@ -6,6 +6,7 @@ use flate2::read::GzDecoder;
 use leakprobe_core::event::{Event, Outcome, RequestRecord, TickReading};
 use leakprobe_core::{Nanos, RouteId};
 use leakprobe_recorder::{Error, HeapLimit, Observer, Recorder, RecorderConfig, Way};
+use leakprobe_shadow::{Pause, wait_readable};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -279,6 +280,22 @@ fn a_second_heap_snapshot_meanwhile_is_refused_and_half_a_text_is_no_snapshot() 
     assert!(told["heapSnapshot"]["because"].as_str().unwrap().contains("at byte 13"), "{told}");
     assert!(matches!(recorder.begin_heap_snapshot(&first), Err(Error::UnknownIncident(_))));
     assert!(matches!(recorder.begin_heap_snapshot("made up"), Err(Error::UnknownIncident(_))));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_shadow_that_nobody_waits_for_any_more_is_ended_and_reaped() {
+    let (recorder, _told) = start(config(None, &json!([])));
+    let (reader, output) = std::io::pipe().unwrap();
+    let pid = std::process::Command::new("sleep").arg("600").spawn().unwrap().id();
+
+    recorder.frozen("given up", output.into(), Ok((i32::try_from(pid).unwrap(), Pause::default())));
+
+    assert!(wait_readable(&reader, Duration::ZERO).unwrap(), "the app holds the pipe no longer");
+    let (begun, process) = (Instant::now(), format!("/proc/{pid}"));
+    while Path::new(&process).exists() {
+        assert!(begun.elapsed() < GUARD, "{process} is still there");
+    }
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use super::Recorder;
 use crate::answers::Answers;
 use crate::error::Error;
-use crate::incident::{self, Way};
+use crate::incident::{self, Pending, Way};
 use crate::threads::spawn;
 use crate::worker::Command;
 use crate::{faults, panics, snapshot};
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,11 +15,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 impl Recorder {
     /// Makes the pipe for an incident's heap snapshot; returns the end that V8 writes to.
     pub fn begin_heap_snapshot(&self, incident_id: &str) -> Result<RawFd, Error> {
-        self.begin(incident_id, Way::InProcess).map(|(output, _)| output)
+        let mut pending = self.shared.pending.lock();
+        let (waiting, writer) = self.begin(&mut pending, incident_id, Way::InProcess)?;
+        Ok(waiting.writer.insert(writer).as_raw_fd())
     }
 
-    pub(super) fn begin(&self, incident_id: &str, way: Way) -> Result<(RawFd, f64), Error> {
-        let mut pending = self.shared.pending.lock();
+    /// Makes a pipe, and the thread that reads what is written to the end returned.
+    pub(super) fn begin<'a>(
+        &self,
+        pending: &'a mut HashMap<String, Pending>,
+        incident_id: &str,
+        way: Way,
+    ) -> Result<(&'a mut Pending, OwnedFd), Error> {
         let waiting = pending
             .get_mut(incident_id)
             .filter(|waiting| !waiting.begun && waiting.way == way)
@@ -48,11 +56,8 @@ impl Recorder {
         let mut snapshots = self.snapshots.lock();
         snapshots.retain(|thread| !thread.is_finished());
         snapshots.push(thread);
-        let writer = OwnedFd::from(writer);
-        let raw = writer.as_raw_fd();
-        waiting.writer = Some(writer);
         waiting.begun = true;
-        Ok((raw, waiting.predicted_ms))
+        Ok((waiting, writer.into()))
     }
 
     /// V8 has written everything, or `error` says why not. The incident is completed by the thread.
