@@ -3,6 +3,7 @@
 const assert = require('node:assert/strict')
 const { test } = require('node:test')
 const leaks = require('../benchmark/leaks/result.js')
+const { namesCulprit } = require('../benchmark/leaks/culprit.js')
 const { median, summarise, table } = require('../benchmark/request/result.js')
 const { undocumented } = require('../scripts/ready/options.js')
 const { errorsIn } = require('../scripts/valgrind/errors.js')
@@ -66,7 +67,7 @@ test('a disturbance of a whole benchmark round cancels out of ratios and differe
 test('a leak score counts only what a case asks, and takes what never leaks as quiet or not', () => {
   const found = { routes: ['GET /a'], kind: 'collection', perRequest: { value: 1234.5, unit: 'bytes' } }
   const results = [
-    { case: 'cache', seed: 1, variant: 'leaky', ok: true, kind: true, amount: false, slowdown: null, secondsToVerdict: 9, leaks: [found], why: 'amount 1235 for 300' },
+    { case: 'cache', seed: 1, variant: 'leaky', ok: true, kind: true, amount: false, slowdown: null, culprit: true, secondsToVerdict: 9, leaks: [found], why: 'amount 1235 for 300' },
     { case: 'cache', seed: 1, variant: 'control', ok: true, leaks: [] },
     { case: 'timer', seed: 1, variant: 'leaky', ok: false, kind: false, amount: null, slowdown: true, secondsToVerdict: null, leaks: [], why: 'missing GET /b' },
     { case: 'neg-waves', seed: 1, variant: 'control', ok: false, leaks: [found], why: 'false alarm' }
@@ -77,11 +78,24 @@ test('a leak score counts only what a case asks, and takes what never leaks as q
   assert.deepEqual(score.route, { of: 2, right: 1, share: 0.5 })
   assert.deepEqual(score.amount, { of: 1, right: 0, share: 0 })
   assert.deepEqual(score.slowdown, { of: 1, right: 1, share: 1 })
+  assert.deepEqual(score.culprit, { of: 1, right: 1, share: 1 })
   assert.deepEqual(score.quiet, { of: 2, right: 1, share: 0.5 })
   assert.equal(score.secondsToVerdict, 9)
-  assert.match(leaks.table(results), /\| cache +\| 1 +\| leaky +\| ✓ +\| ✓ +\| ✗ +\| +\| +\| 9 +\| collection GET \/a: 1230 bytes +\| amount 1235 for 300 \|/)
-  assert.match(leaks.totals(score), /^route 1 of 2 \(50 %\), kind 1 of 2 \(50 %\), amount 0 of 1 \(0 %\), slowdown 1 of 1 \(100 %\), quiet 1 of 2 \(50 %\), median 9 s to the verdict$/)
+  assert.match(leaks.table(results), /\| cache +\| 1 +\| leaky +\| ✓ +\| ✓ +\| ✗ +\| +\| ✓ +\| +\| 9 +\| collection GET \/a: 1230 bytes +\| amount 1235 for 300 \|/)
+  assert.match(leaks.totals(score), /^route 1 of 2 \(50 %\), kind 1 of 2 \(50 %\), amount 0 of 1 \(0 %\), slowdown 1 of 1 \(100 %\), culprit 1 of 1 \(100 %\), quiet 1 of 2 \(50 %\), median 9 s to the verdict$/)
   assert.equal(leaks.summarise([]).route, null)
+})
+
+test('a culprit is named by its package or by what leaks in it, in a leak of the leaky route only', () => {
+  const asked = { leaky_routes: ['GET /a'], expect: { metric: 'heapUsed', culprit_package: 'pug', culprit_symbol: 'pug.cache / Loader listeners' } }
+  const report = (route, said) => ({ leaks: [{ route, ...said }] })
+
+  assert.equal(namesCulprit(asked, report('GET /a', { culprit: { package: 'pug' } })), true)
+  assert.equal(namesCulprit(asked, report('GET /a', { retainingPath: [{ name: 'loader' }] })), true)
+  assert.equal(namesCulprit(asked, report('GET /a', { retainingPath: [{ name: 'listeners of a cache' }] })), false)
+  assert.equal(namesCulprit(asked, report('GET /b', { culprit: { package: 'pug' } })), false)
+  assert.equal(namesCulprit(asked, undefined), false)
+  assert.equal(namesCulprit({ ...asked, expect: { metric: 'rss' } }, report('GET /a')), null)
 })
 
 test('an option without its row, with another default, or a row without an option is told', () => {

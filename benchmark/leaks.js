@@ -10,10 +10,12 @@ const path = require('node:path')
 const { parseArgs } = require('node:util')
 const { setupOrExit } = require('../scripts/setup.js')
 const { nodeBinaries } = require('../scripts/setup/nodes.js')
+const { keepReport, namesCulprit } = require('./leaks/culprit.js')
 const { progressLine } = require('./leaks/progress.js')
 const { summarise, table, totals } = require('./leaks/result.js')
 
 const ROOT = path.join(__dirname, '..')
+const CACHE = process.env.LEAKBENCH_CACHE ?? path.join(os.tmpdir(), 'leakbench-cache')
 const USAGE = `npm run bench:leaks -- [options]
   --corpus DIR      folder with score.mjs and cases/; default ../shared/leakbench
   --case LIST       cases; default all
@@ -69,13 +71,18 @@ function score ({ binary, seed, name, variant }, { corpus, seconds }) {
   const args = [path.join(corpus, 'score.mjs'), '--preload', path.join(ROOT, 'register.js'), '--case', name, '--variant', variant,
     '--seconds', `${seconds}`, '--seed', `${seed}`, '--node', binary, '--json', file]
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(process.execPath, args, { env: { ...process.env, LEAKBENCH_CACHE: CACHE, TMPDIR: directory }, stdio: ['ignore', 'ignore', 'pipe'] })
+    const lastReport = keepReport(directory)
     let said = ''
     child.stderr.on('data', (chunk) => { said = `${said}${chunk}`.slice(-4000) })
     child.once('error', reject)
     child.once('close', (code) => {
       try {
-        resolve(JSON.parse(fs.readFileSync(file, 'utf8')).results[0])
+        const [result] = JSON.parse(fs.readFileSync(file, 'utf8')).results
+        const report = lastReport()
+        const culprit = variant === 'leaky' ? namesCulprit(JSON.parse(fs.readFileSync(path.join(corpus, 'cases', name, 'case.json'), 'utf8')), report) : null
+        const named = (report?.leaks ?? []).map(({ route, kind, culprit, retainingPath }) => ({ route, kind, culprit, retainingPath }))
+        resolve({ ...result, culprit, named })
       } catch {
         reject(new Error(`${name} ${variant}: the scorer ended with code ${code}\n${said}`))
       } finally {

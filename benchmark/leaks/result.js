@@ -11,6 +11,7 @@ function summarise (results) {
     kind: share(leaky, 'kind'),
     amount: share(leaky, 'amount'),
     slowdown: share(leaky, 'slowdown'),
+    culprit: share(leaky, 'culprit'),
     quiet: share(results.filter((result) => !isLeaky(result)), 'ok'),
     secondsToVerdict: times[times.length >> 1] ?? null
   }
@@ -18,7 +19,7 @@ function summarise (results) {
 
 /** Markdown, so that it can be put into the docs as it is. */
 function table (results) {
-  const head = ['case', 'seed', 'variant', 'route', 'kind', 'amount', 'slowdown', 'quiet', 's to verdict', 'reported', 'why not']
+  const head = ['case', 'seed', 'variant', 'route', 'kind', 'amount', 'slowdown', 'culprit', 'quiet', 's to verdict', 'reported', 'why not']
   const rows = results.map((result) => [
     result.case,
     `${result.seed}`,
@@ -27,6 +28,7 @@ function table (results) {
     mark(result.kind),
     mark(result.amount),
     mark(result.slowdown),
+    mark(result.culprit),
     isLeaky(result) ? '' : mark(result.ok),
     typeof result.secondsToVerdict === 'number' ? result.secondsToVerdict.toFixed(0) : '',
     result.leaks.map(({ routes, kind, perRequest }) => `${kind} ${routes.join(' + ')}: ${amount(perRequest)}`).join('; '),
@@ -38,7 +40,7 @@ function table (results) {
 }
 
 function totals (score) {
-  const parts = ['route', 'kind', 'amount', 'slowdown', 'quiet']
+  const parts = ['route', 'kind', 'amount', 'slowdown', 'culprit', 'quiet']
     .filter((name) => score[name] !== null)
     .map((name) => `${name} ${score[name].right} of ${score[name].of} (${(100 * score[name].share).toFixed(0)} %)`)
   if (score.secondsToVerdict !== null) parts.push(`median ${score.secondsToVerdict.toFixed(0)} s to the verdict`)
