@@ -77,6 +77,8 @@ pub(crate) struct Pending {
     pub(crate) patience_ns: u64,
     /// When that will be; `None` once it was.
     pub(crate) interrupt_at: Option<Nanos>,
+    /// The app thread is asked for it then, not now.
+    pub(crate) ask_at: Option<Nanos>,
 }
 
 /// What an incident says.
@@ -197,6 +199,7 @@ impl Pending {
             walk_fault: None,
             patience_ns: 0,
             interrupt_at: None,
+            ask_at: None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! app thread a system call. **Invariant:** a panic ends one step, not the thread and not the app.
 
 mod alarming;
+mod asking;
 mod capture;
 mod decide;
 mod disk;
@@ -256,6 +257,7 @@ impl Worker {
             self.forget_old_incidents();
         }
         self.plan_floor(now);
+        self.ask_again(now);
         self.interrupt_stuck(now);
         self.give_up_waiting(now);
         self.watch_profile(now);

@@ -2,85 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
+mod common;
+
+use common::{GUARD, Tell, Told, config, incident, now, start};
 use flate2::read::GzDecoder;
+use leakprobe_core::RouteId;
 use leakprobe_core::event::{Event, Outcome, RequestRecord, TickReading};
-use leakprobe_core::{Nanos, RouteId};
-use leakprobe_recorder::{Error, HeapLimit, Observer, Recorder, RecorderConfig, Way};
-use leakprobe_shadow::{Pause, wait_readable};
+use leakprobe_recorder::{Error, HeapLimit, Recorder};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::RawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant};
-
-const GUARD: Duration = Duration::from_secs(20);
-
-#[derive(Debug)]
-enum Told {
-    Finding,
-    Incident(Value),
-    Advice(Value),
-    Error(Value),
-    Snapshot(String),
-    Profile(String),
-}
-
-struct Tell(Sender<Told>);
-
-impl Observer for Tell {
-    fn finding(&self, _json: &str) {
-        let _ = self.0.send(Told::Finding);
-    }
-    fn incident(&self, json: &str) {
-        let _ = self.0.send(Told::Incident(serde_json::from_str(json).unwrap()));
-    }
-    fn error(&self, json: &str) {
-        let _ = self.0.send(Told::Error(serde_json::from_str(json).unwrap()));
-    }
-    fn take_cpu_profile(&self, incident_id: &str) {
-        let _ = self.0.send(Told::Profile(incident_id.to_owned()));
-    }
-    fn investigate(&self, _on: bool) {}
-    fn interrupt(&self) {}
-    fn advise_restart(&self, json: &str) {
-        let _ = self.0.send(Told::Advice(serde_json::from_str(json).unwrap()));
-    }
-    fn take_heap_snapshot(&self, incident_id: &str, _way: Way) {
-        let _ = self.0.send(Told::Snapshot(incident_id.to_owned()));
-    }
-}
-
-fn now() -> Nanos {
-    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    let since = START.get_or_init(Instant::now).elapsed().as_nanos();
-    Nanos(u64::try_from(since).unwrap() + 1)
-}
-
-fn config(directory: Option<&Path>, triggers: &Value) -> RecorderConfig {
-    serde_json::from_value(json!({
-        "core": { "maxRoutes": 500, "windowMs": 1000, "warmUpMs": 0, "triggers": triggers },
-        "directory": directory, "service": "mail api", "node": "v20.0.0", "reportFile": null,
-        "reportIntervalMs": 50, "maxIncidents": 3, "maxIncidentBytes": 100_000_000, "queueCapacity": 64,
-        "maxSnapshotPauseMs": 1e9, "maxFreezesPerHour": 100, "maxFreezePauseMsPerHour": 1e9, "without": ["freeze"],
-    }))
-    .unwrap()
-}
-
-fn start(config: RecorderConfig) -> (Recorder, Receiver<Told>) {
-    let (tell, told) = channel();
-    (Recorder::start(config, now, Box::new(Tell(tell))).unwrap(), told)
-}
-
-fn incident(told: &Receiver<Told>) -> Value {
-    loop {
-        if let Told::Incident(incident) = told.recv_timeout(GUARD).unwrap() {
-            return incident;
-        }
-    }
-}
+use std::sync::mpsc::channel;
+use std::time::Instant;
 
 fn incidents(directory: &Path) -> Vec<PathBuf> {
     let mut found: Vec<_> = fs::read_dir(directory.join("mail_api/incidents"))
@@ -280,22 +216,6 @@ fn a_second_heap_snapshot_meanwhile_is_refused_and_half_a_text_is_no_snapshot() 
     assert!(told["heapSnapshot"]["because"].as_str().unwrap().contains("at byte 13"), "{told}");
     assert!(matches!(recorder.begin_heap_snapshot(&first), Err(Error::UnknownIncident(_))));
     assert!(matches!(recorder.begin_heap_snapshot("made up"), Err(Error::UnknownIncident(_))));
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_shadow_that_nobody_waits_for_any_more_is_ended_and_reaped() {
-    let (recorder, _told) = start(config(None, &json!([])));
-    let (reader, output) = std::io::pipe().unwrap();
-    let pid = std::process::Command::new("sleep").arg("600").spawn().unwrap().id();
-
-    recorder.frozen("given up", output.into(), Ok((i32::try_from(pid).unwrap(), Pause::default())));
-
-    assert!(wait_readable(&reader, Duration::ZERO).unwrap(), "the app holds the pipe no longer");
-    let (begun, process) = (Instant::now(), format!("/proc/{pid}"));
-    while Path::new(&process).exists() {
-        assert!(begun.elapsed() < GUARD, "{process} is still there");
-    }
 }
 
 #[test]

@@ -10,19 +10,14 @@ use crate::retention;
 use crate::snapshot::Written;
 use crate::walk_analysis;
 use crate::walks::{RETAINERS, Walks};
-use leakprobe_core::{Nanos, RouteId, Trip};
-use leakprobe_shadow::{Ending, Preparation, is_crash};
+use leakprobe_core::{RouteId, Trip};
+use leakprobe_shadow::{Ending, is_crash};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::Duration;
 
-/// The app thread has this long to begin a heap snapshot.
-const SNAPSHOT_ANSWER_NS: u64 = 60 * SECOND_NS;
-/// The same while it is known to wait in the kernel outside its event loop.
-const BLOCKED_ANSWER_NS: u64 = 5 * SECOND_NS;
 /// The event loop has this long to come to a freeze, before its JavaScript is interrupted for it.
 pub(super) const LOOP_ANSWER_NS: u64 = SECOND_NS;
 /// A shadow is tried so often before something else is.
@@ -32,7 +27,7 @@ const BUSY_ATTEMPTS: u32 = 10;
 /// Of these, so many at once. V8's threads may mark a heap for a second: before the others is waited, longer each time, 0.8 s in all.
 const AT_ONCE: u32 = 3;
 /// By so much longer each time.
-const BUSY_WAIT: Duration = Duration::from_millis(40);
+const BUSY_WAIT_NS: u64 = SECOND_NS / 25;
 /// A shadow whose output has ended has this long to end itself.
 const SHADOW_END: Duration = Duration::from_secs(2);
 
@@ -197,37 +192,6 @@ impl Worker {
         self.observer.lock().incident(&json.to_string());
     }
 
-    /// Asks the app thread for a heap snapshot, by the way that is set.
-    fn ask(&mut self, id: &str, mut waiting: Pending) {
-        waiting.asked = (self.shared.now)();
-        waiting.begun = false;
-        waiting.interrupt_at = Some(waiting.asked.plus(waiting.patience_ns));
-        waiting.attempts += u32::from(waiting.way == Way::Shadow);
-        waiting.preparation = match waiting.way {
-            Way::Shadow => Preparation::read().ok(),
-            Way::InProcess => None,
-        };
-        if waiting.way == Way::Shadow && waiting.preparation.is_none() {
-            waiting.way = Way::InProcess;
-        }
-        let way = waiting.way;
-        self.shared.pending.lock().insert(id.to_owned(), waiting);
-        self.observer.lock().take_heap_snapshot(id, way);
-        self.interrupt_stuck((self.shared.now)());
-    }
-
-    /// Interrupts JavaScript for a freeze that the event loop does not come to: at once when it is known to be stuck.
-    pub(super) fn interrupt_stuck(&self, now: Nanos) {
-        let mut pending = self.shared.pending.lock();
-        for waiting in pending.values_mut() {
-            let due = waiting.interrupt_at.is_some_and(|at| at <= now);
-            if due && !waiting.begun && waiting.way == Way::Shadow && !self.profiling() {
-                waiting.interrupt_at = None;
-                self.observer.lock().interrupt();
-            }
-        }
-    }
-
     pub(super) fn snapshot_ended(&mut self, id: &str, written: Result<Box<Written>, String>) {
         let Some(mut pending) = self.shared.pending.lock().remove(id) else { return };
         if pending.purpose == Purpose::Floor {
@@ -277,8 +241,9 @@ impl Worker {
             self.shared.fault(if refused { "a freeze was refused" } else { "a shadow gave no answer" });
             let left = pending.attempts < SHADOW_ATTEMPTS && pending.refusals < BUSY_ATTEMPTS;
             if left && self.shared.can_freeze.load(Ordering::Relaxed) {
-                if refused {
-                    thread::sleep(BUSY_WAIT * pending.refusals.saturating_sub(AT_ONCE));
+                let wait = BUSY_WAIT_NS * u64::from(pending.refusals.saturating_sub(AT_ONCE));
+                if refused && wait > 0 {
+                    return self.ask_later(id, pending, wait);
                 }
                 return self.ask(id, pending);
             }
@@ -330,36 +295,6 @@ impl Worker {
             }
             self.learned.needed(pending.own_bytes(), pending.heap_used, written.answers.objects);
         }
-    }
-
-    pub(super) fn give_up_waiting(&mut self, now: Nanos) {
-        let limit = if self.blocked().is_some() { BLOCKED_ANSWER_NS } else { SNAPSHOT_ANSWER_NS };
-        let waits = |pending: &Pending| {
-            let limit = if pending.purpose == Purpose::Floor { BLOCKED_ANSWER_NS } else { limit };
-            !pending.begun && now.since(pending.asked) > limit
-        };
-        let late: Vec<String> = {
-            let pending = self.shared.pending.lock();
-            pending.iter().filter(|(_, pending)| waits(pending)).map(|(id, _)| id.clone()).collect()
-        };
-        for id in late {
-            let because = self.blocked().map_or_else(
-                || "the event loop did not turn within 60 s".to_owned(),
-                |blocked| {
-                    format!(
-                        "the app thread waits in {blocked} and runs no JavaScript, so it cannot be frozen"
-                    )
-                },
-            );
-            self.stopping_one(&id, &because);
-        }
-    }
-
-    /// Completes an incident without its heap snapshot; nothing else is tried.
-    pub(super) fn stopping_one(&mut self, id: &str, because: &str) {
-        let stopping = std::mem::replace(&mut self.stopping, true);
-        self.snapshot_ended(id, Err(because.to_owned()));
-        self.stopping = stopping;
     }
 
     /// Old incidents go, also when there are no new ones.
