@@ -4,6 +4,7 @@
 //! prototypes are asked for a `Symbol.toStringTag` or a `constructor`, one after the other.
 
 use crate::heap::Heap;
+use crate::layout::Known;
 use crate::properties::Kept;
 use crate::text::LONGEST_NAME;
 
@@ -34,7 +35,7 @@ impl Heap<'_> {
     }
 
     fn made_by(&mut self, map: u64) -> Option<String> {
-        let map_type = self.layout.instance_type("Map");
+        let map_type = self.layout.instance_type(Known::Map);
         let mut constructor = map;
         for _ in 0..LONGEST_CHAIN {
             let word = self.memory.word(constructor + self.layout.map_constructor);

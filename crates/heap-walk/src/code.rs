@@ -4,6 +4,7 @@
 //! variables and the first of them stand, and the rest follows from what kind of word comes where.
 
 use crate::heap::{Heap, small_integer};
+use crate::layout::Known;
 use crate::signatures::mix;
 use crate::text::LONGEST_NAME;
 
@@ -36,7 +37,7 @@ impl Heap<'_> {
     /// The `SharedFunctionInfo` of a function; `None` for what is no function.
     pub(crate) fn shared(&mut self, function: u64) -> Option<u64> {
         let shared = self.field(function, self.layout.function_shared)?;
-        (self.type_of(shared) == self.layout.instance_type("SharedFunctionInfo")).then_some(shared)
+        (self.type_of(shared) == self.layout.instance_type(Known::SharedFunctionInfo)).then_some(shared)
     }
 
     /// A function's own name.
@@ -66,7 +67,7 @@ impl Heap<'_> {
     /// The script of a `SharedFunctionInfo`.
     pub(crate) fn script_of(&mut self, shared: u64) -> Option<u64> {
         let script = self.field(shared, self.layout.shared_script)?;
-        let wanted = self.layout.instance_type("Script");
+        let wanted = self.layout.instance_type(Known::Script);
         if self.layout.type_name(self.type_of(script)) == Some("DebugInfo") {
             // The debugger is attached: the script stands in what it keeps.
             return (1..8).find_map(|word| {
@@ -93,7 +94,7 @@ impl Heap<'_> {
 
     /// Whether an object is a `ScopeInfo`.
     pub(crate) fn is_scope(&self, object: u64) -> bool {
-        self.type_of(object) == self.layout.instance_type("ScopeInfo")
+        self.type_of(object) == self.layout.instance_type(Known::ScopeInfo)
     }
 
     fn scope_locals(&self, scope: u64) -> u64 {

@@ -4,6 +4,7 @@ use crate::answer::{Step, StepKind, Watched};
 use crate::code::Source;
 use crate::edges::DICTIONARY_PREFIX;
 use crate::heap::Heap;
+use crate::layout::Known;
 use crate::maps::{Special, Treatment};
 use crate::objects::Place;
 use crate::properties::Kept;
@@ -213,7 +214,7 @@ impl Describer<'_, '_, '_> {
             Treatment::Entries => {
                 let target = self.heap.field(object, at);
                 let cell = target.filter(|target| {
-                    self.heap.type_of(*target) == self.heap.layout.instance_type("PropertyCell")
+                    self.heap.type_of(*target) == self.heap.layout.instance_type(Known::PropertyCell)
                 });
                 let name = cell.and_then(|cell| self.heap.field(cell, 8)).map(|name| self.heap.name(name));
                 name.filter(|name| !name.is_empty()).unwrap_or_else(|| "[]".to_owned())

@@ -4,6 +4,7 @@
 //! what holds raw bytes is left out.
 
 use crate::heap::Heap;
+use crate::layout::Known;
 use crate::maps::Treatment;
 
 /// Bytes of the head of a hash table before its entries: map, length, and three numbers.
@@ -62,7 +63,7 @@ impl Heap<'_> {
     /// of the store, for two buffers may share it.
     pub(crate) fn off_heap(&self, object: u64, instance_type: u16) -> Option<(u64, u64)> {
         let layout = self.layout;
-        if instance_type == layout.instance_type("JSArrayBuffer") {
+        if instance_type == layout.instance_type(Known::JsArrayBuffer) {
             let store = self.memory.word(object + layout.buffer_store);
             return (store != 0).then(|| (store, self.memory.word(object + layout.buffer_length)));
         }

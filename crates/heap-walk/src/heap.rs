@@ -2,7 +2,7 @@
 
 use crate::addresses::AddressMap;
 use crate::functions::Functions;
-use crate::layout::Layout;
+use crate::layout::{Known, Layout};
 use crate::memory::Memory;
 use crate::objects::{Objects, Place};
 use crate::refusal::Refusal;
@@ -198,8 +198,8 @@ impl<'a> Heap<'a> {
     fn learn_tables(&mut self, owners: &AddressMap<u64>) {
         let layout = self.layout;
         let first_receiver = layout.first_receiver;
-        let known =
-            ["JSMap", "JSSet", "JSWeakMap", "JSGlobalObject"].map(|class| layout.instance_type(class));
+        let known = [Known::JsMap, Known::JsSet, Known::JsWeakMap, Known::JsGlobalObject]
+            .map(|class| layout.instance_type(class));
         for (map, object) in owners {
             let instance_type = self.type_of_map(*map);
             if instance_type < first_receiver {
@@ -226,7 +226,7 @@ impl<'a> Heap<'a> {
             }
         }
         // An empty set or map may own a table of another kind; plain arrays are no tables.
-        let array = self.layout.instance_type("FixedArray");
+        let array = self.layout.instance_type(Known::FixedArray);
         let tables = &mut self.tables;
         for table in [
             &mut tables.ordered_map,

@@ -2,7 +2,6 @@
 
 use crate::executable::Executable;
 use crate::refusal::Refusal;
-use std::collections::HashMap;
 
 /// The bits of a string's instance type that say how it is represented.
 pub(crate) const STRING_REPRESENTATION: u16 = 7;
@@ -52,31 +51,48 @@ pub(crate) struct Layout {
     pub(crate) scope_locals: u64,
     /// Where an oddball says which one it is, and what the hole says there; `None` where holes have a type of their own.
     pub(crate) hole: Option<(u64, i32)>,
-    types: HashMap<&'static str, u16>,
-    names: HashMap<u16, String>,
+    types: [u16; KNOWN.len()],
+    /// By instance type; empty where V8 does not say.
+    names: Vec<String>,
 }
 
-/// Classes that the walk treats in a way of their own, and that every supported V8 names.
-const KNOWN: [&str; 18] = [
+/// Classes that the walk treats in a way of their own, and that every supported V8 names. Looking one up by its text would be what a
+/// walk does most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Known {
+    Map,
+    FixedArray,
+    SharedFunctionInfo,
+    Script,
+    ScopeInfo,
+    PropertyCell,
+    JsFunction,
+    JsMap,
+    JsSet,
+    JsWeakMap,
+    JsArrayBuffer,
+    JsGlobalObject,
+}
+
+/// What V8 calls them, in the same order.
+const KNOWN: [&str; 12] = [
     "Map",
-    "ByteArray",
-    "FixedDoubleArray",
     "FixedArray",
     "SharedFunctionInfo",
     "Script",
     "ScopeInfo",
-    "PropertyArray",
     "PropertyCell",
     "JSFunction",
-    "JSArray",
     "JSMap",
     "JSSet",
     "JSWeakMap",
-    "JSWeakRef",
-    "WeakCell",
     "JSArrayBuffer",
     "JSGlobalObject",
 ];
+
+/// More of them, which are met by their names only.
+const ALSO: [&str; 6] =
+    ["ByteArray", "FixedDoubleArray", "PropertyArray", "JSArray", "JSWeakRef", "WeakCell"];
 
 impl Layout {
     /// The layout, or which constant it lacks.
@@ -91,21 +107,29 @@ impl Layout {
                 "compressed pointers, or words that are not 64 bits wide".to_owned(),
             ));
         }
-        let mut types = HashMap::new();
-        let mut names: HashMap<u16, String> = HashMap::new();
+        let mut types = [None; KNOWN.len()];
+        let mut names: Vec<String> = Vec::new();
         let mut first_receiver = u16::MAX;
         for (class, value) in executable.types() {
-            if let Some(known) = KNOWN.iter().find(|known| **known == class) {
-                types.insert(*known, value);
+            if let Some((_, slot)) = KNOWN.iter().zip(&mut types).find(|(known, _)| **known == class) {
+                *slot = Some(value);
             }
             if class.starts_with("JS") {
                 first_receiver = first_receiver.min(value);
             }
-            names.insert(value, class.to_owned());
+            if names.len() <= usize::from(value) {
+                names.resize(usize::from(value) + 1, String::new());
+            }
+            if let Some(name) = names.get_mut(usize::from(value)) {
+                class.clone_into(name);
+            }
         }
-        if let Some(missing) = KNOWN.iter().find(|known| !types.contains_key(**known)) {
+        let unknown = KNOWN.iter().zip(&types).find(|(_, value)| value.is_none()).map(|(known, _)| known);
+        let unnamed = || ALSO.iter().find(|also| !names.iter().any(|name| name == **also));
+        if let Some(missing) = unknown.or_else(unnamed) {
             return Err(Refusal::Symbol(format!("v8dbg_type_{missing}__*")));
         }
+        let types = types.map(|value| value.unwrap_or(u16::MAX));
         let number = |name| constant(name).and_then(|value| unsigned(name, value));
         Ok(Self {
             map_type: field("Map", "instance_type")?,
@@ -152,19 +176,21 @@ impl Layout {
         })
     }
 
-    /// The instance type of one of the classes in [`KNOWN`]; a type that no object has for another.
-    pub(crate) fn instance_type(&self, class: &str) -> u16 {
-        self.types.get(class).copied().unwrap_or(u16::MAX)
+    /// The instance type of a class.
+    #[inline]
+    pub(crate) fn instance_type(&self, class: Known) -> u16 {
+        self.types.get(class as usize).copied().unwrap_or(u16::MAX)
     }
 
     /// What V8 calls an instance type, where it says so.
     pub(crate) fn type_name(&self, instance_type: u16) -> Option<&str> {
-        self.names.get(&instance_type).map(String::as_str)
+        self.names.get(usize::from(instance_type)).map(String::as_str).filter(|name| !name.is_empty())
     }
 
     /// All named instance types.
     pub(crate) fn type_names(&self) -> impl Iterator<Item = (u16, &str)> {
-        self.names.iter().map(|(instance_type, name)| (*instance_type, name.as_str()))
+        let named = |instance_type| self.type_name(instance_type).map(|name| (instance_type, name));
+        (0..u16::MAX).take(self.names.len()).filter_map(named)
     }
 }
 

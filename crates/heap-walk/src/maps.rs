@@ -5,6 +5,8 @@ use crate::heap::Heap;
 use crate::layout::STRING_REPRESENTATION;
 use std::collections::HashMap;
 
+const LATELY: usize = 1 << 8;
+
 /// How objects of a map are treated.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Treatment {
@@ -79,7 +81,8 @@ pub(crate) struct Class {
 /// All maps met so far.
 pub(crate) struct Maps {
     by_address: AddressMap<u32>,
-    last: (u64, u32),
+    /// Maps that were asked for lately, with their numbers: 4 kB.
+    lately: [(u64, u32); LATELY],
     infos: Vec<MapInfo>,
     class_numbers: HashMap<String, u32>,
     pub(crate) classes: Vec<Class>,
@@ -90,7 +93,7 @@ impl Maps {
     pub(crate) fn new(heap: &Heap<'_>) -> Self {
         Self {
             by_address: AddressMap::default(),
-            last: (0, 0),
+            lately: [(0, 0); LATELY],
             infos: Vec::new(),
             class_numbers: HashMap::new(),
             classes: Vec::new(),
@@ -102,14 +105,18 @@ impl Maps {
     #[inline]
     pub(crate) fn of(&mut self, heap: &mut Heap<'_>, object: u64) -> u32 {
         let map = heap.map_of(object);
-        if self.last.0 == map {
-            return self.last.1;
+        // Maps lie 80 bytes apart.
+        let slot = (map >> 4 ^ map >> 12) as usize & (LATELY - 1);
+        if let Some((_, number)) = self.lately.get(slot).filter(|(known, _)| *known == map) {
+            return *number;
         }
         let number = match self.by_address.get(&map) {
             Some(number) => *number,
             None => self.add(heap, map, object),
         };
-        self.last = (map, number);
+        if let Some(slot) = self.lately.get_mut(slot) {
+            *slot = (map, number);
+        }
         number
     }
 

@@ -29,15 +29,16 @@ struct Page {
 /// The starts of all objects of a heap.
 pub(crate) struct Objects {
     pages: Vec<Box<Page>>,
-    /// Open addressing: the number of a page plus 1, by its key.
-    table: Vec<u32>,
-    last: usize,
+    /// Open addressing: a page's key, and its number plus 1.
+    table: Vec<(u64, u32)>,
+    /// The page that was asked for last, and its key.
+    last: (u64, usize),
     count: u32,
 }
 
 impl Objects {
     pub(crate) fn new() -> Self {
-        Self { pages: Vec::new(), table: vec![0; 1024], last: 0, count: 0 }
+        Self { pages: Vec::new(), table: vec![(0, 0); 1024], last: (u64::MAX, 0), count: 0 }
     }
 
     /// Adds the object at `address`; `false` when there are too many pages.
@@ -48,7 +49,7 @@ impl Objects {
             None if self.pages.len() >= MOST_PAGES => return false,
             None => self.new_page(key),
         };
-        self.last = page;
+        self.last = (key, page);
         let word = word_of(address);
         if let Some(block) = self.pages.get_mut(page).and_then(|page| page.bits.get_mut(word >> 6)) {
             *block |= 1 << (word & 63);
@@ -83,7 +84,7 @@ impl Objects {
 
     /// Memory held, bytes.
     pub(crate) fn bytes(&self) -> u64 {
-        (self.pages.len() * size_of::<Page>() + self.table.len() * 4) as u64
+        (self.pages.len() * size_of::<Page>() + self.table.len() * size_of::<(u64, u32)>()) as u64
     }
 
     /// The object that begins exactly at `address`.
@@ -91,7 +92,7 @@ impl Objects {
     pub(crate) fn find(&mut self, address: u64) -> Option<Place> {
         let key = address >> PAGE_BITS;
         let page = self.page(key)?;
-        self.last = page;
+        self.last = (key, page);
         let word = word_of(address);
         let bits = *self.pages.get(page)?.bits.get(word >> 6)?;
         if bits >> (word & 63) & 1 == 0 {
@@ -141,15 +142,16 @@ impl Objects {
 
     #[inline]
     fn page(&self, key: u64) -> Option<usize> {
-        if self.pages.get(self.last).is_some_and(|page| page.key == key) {
-            return Some(self.last);
+        if self.last.0 == key {
+            return Some(self.last.1);
         }
         let mask = self.table.len() - 1;
         let mut slot = hash(key) & mask;
         loop {
-            let page = (*self.table.get(slot)? as usize).checked_sub(1)?;
-            if self.pages.get(page)?.key == key {
-                return Some(page);
+            let (known, page) = *self.table.get(slot)?;
+            let page = page.checked_sub(1)?;
+            if known == key {
+                return Some(page as usize);
             }
             slot = (slot + 1) & mask;
         }
@@ -158,7 +160,7 @@ impl Objects {
     fn new_page(&mut self, key: u64) -> usize {
         self.pages.push(Box::new(Page { key, base: 0, bits: [0; BLOCKS], ranks: [0; BLOCKS] }));
         if self.pages.len() * 2 > self.table.len() {
-            self.table = vec![0; self.table.len() * 2];
+            self.table = vec![(0, 0); self.table.len() * 2];
             for page in 0..self.pages.len() {
                 self.enter(page);
             }
@@ -172,11 +174,11 @@ impl Objects {
         let Some(key) = self.pages.get(page).map(|page| page.key) else { return };
         let mask = self.table.len() - 1;
         let mut slot = hash(key) & mask;
-        while self.table.get(slot).is_some_and(|entry| *entry != 0) {
+        while self.table.get(slot).is_some_and(|(_, page)| *page != 0) {
             slot = (slot + 1) & mask;
         }
         if let Some(entry) = self.table.get_mut(slot) {
-            *entry = page as u32 + 1;
+            *entry = (key, page as u32 + 1);
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::addresses::AddressMap;
 use crate::code::is_program;
 use crate::heap::Heap;
+use crate::layout::Known;
 use crate::maps::{Special, Treatment};
 use crate::signatures::mix;
 
@@ -86,7 +87,7 @@ impl Origins {
                     self.function(heap, callback)
                 }
             },
-            Treatment::Object if instance_type == heap.layout.instance_type("JSGlobalObject") => {
+            Treatment::Object if instance_type == heap.layout.instance_type(Known::JsGlobalObject) => {
                 Some(Origin { hash: 1, is_anchor: true })
             }
             _ => None,

@@ -9,6 +9,7 @@ use crate::bits::Bits;
 use crate::edges::DICTIONARY_PREFIX;
 use crate::ephemerons::{Entry, Ephemerons};
 use crate::heap::{Heap, strong};
+use crate::layout::Known;
 use crate::maps::{Maps, Treatment, hash_text, is_compiled_code};
 use crate::objects::Place;
 use crate::origin::Origins;
@@ -281,7 +282,8 @@ impl Walk<'_, '_> {
         let by_offset = Edge::Named(mix(via.instance_type.into(), offset, 1));
         match via.treatment {
             Treatment::Entries | Treatment::Ephemerons => {
-                let is_cell = self.heap.type_of(target) == self.heap.layout.instance_type("PropertyCell");
+                let is_cell =
+                    self.heap.type_of(target) == self.heap.layout.instance_type(Known::PropertyCell);
                 match self.heap.field(target, 8).filter(|_| is_cell) {
                     Some(name) => Edge::Named(self.heap.name_hash(name)),
                     None => Edge::Entry,

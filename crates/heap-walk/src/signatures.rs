@@ -4,8 +4,8 @@
 //! an edge, and a path that repeats itself (a list, nested scopes, a chain of promises) folds into the node where it began.
 //! **Invariant:** nodes are bounded; what does not fit counts for the node it hangs on.
 
+use crate::addresses::AddressMap;
 use crate::objects::Place;
-use std::collections::HashMap;
 
 /// Nodes in all: 6 MB.
 const MOST_NODES: usize = 1 << 17;
@@ -17,6 +17,8 @@ const DEEPEST: u8 = 100;
 const LONGEST_CYCLE: usize = 6;
 /// Ways into one node from elsewhere that are counted.
 const MOST_WAYS: usize = 1 << 16;
+/// Steps that were found lately: 32 kB. Objects of one class have the same fields one after the other.
+const LATELY: usize = 1 << 10;
 
 /// The number of a node. Belongs to the [`Signatures`] that gave it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, PartialOrd, Ord)]
@@ -76,9 +78,10 @@ impl Node {
 pub(crate) struct Signatures {
     nodes: Vec<Node>,
     table: Vec<u32>,
-    /// Objects of an anchor by the node that they hang on.
-    ways: HashMap<(NodeId, NodeId), u32>,
-    last: (NodeId, u64, u64, NodeId),
+    /// Objects of an anchor by the node that they hang on, as [`way`] says.
+    ways: AddressMap<u32>,
+    /// Node, edge and identity, and the node that they led to: a step once found leads to the same node for ever.
+    lately: Vec<(NodeId, NodeId, u64, u64)>,
     random: u64,
 }
 
@@ -98,8 +101,8 @@ impl Signatures {
         Self {
             nodes: Vec::new(),
             table: vec![0; MOST_NODES * 2],
-            ways: HashMap::new(),
-            last: (nowhere, 0, 0, nowhere),
+            ways: AddressMap::default(),
+            lately: vec![(nowhere, nowhere, 0, 0); LATELY],
             random: 0x2545_f491_4f6c_dd1d,
         }
     }
@@ -111,7 +114,10 @@ impl Signatures {
 
     /// Memory held, bytes.
     pub(crate) fn bytes(&self) -> u64 {
-        (self.nodes.capacity() * size_of::<Node>() + self.table.len() * 4 + self.ways.capacity() * 16) as u64
+        (self.nodes.capacity() * size_of::<Node>()
+            + self.table.len() * 4
+            + self.ways.capacity() * 16
+            + LATELY * 24) as u64
     }
 
     /// One node.
@@ -130,13 +136,20 @@ impl Signatures {
     /// The node of an object that hangs on `from`, which counts it.
     pub(crate) fn child(&mut self, from: NodeId, visit: Visit) -> NodeId {
         let edge = visit.edge.number();
-        if self.last.0 == from && self.last.1 == edge && self.last.2 == visit.identity {
-            let node = self.last.3;
-            self.count(node, visit.place);
-            return node;
-        }
-        let node = self.find_child(from, visit);
-        self.last = (from, edge, visit.identity, node);
+        let slot = mix(from.0.into(), edge, visit.identity) as usize & (LATELY - 1);
+        let known = self
+            .lately
+            .get(slot)
+            .filter(|(above, _, by, identity)| *above == from && *by == edge && *identity == visit.identity);
+        let node = if let Some((_, node, _, _)) = known {
+            *node
+        } else {
+            let node = self.find_child(from, visit);
+            if let Some(slot) = self.lately.get_mut(slot) {
+                *slot = (from, node, edge, visit.identity);
+            }
+            node
+        };
         self.count(node, visit.place);
         node
     }
@@ -145,8 +158,13 @@ impl Signatures {
     pub(crate) fn anchored(&mut self, from: NodeId, visit: Visit) -> NodeId {
         let hash = mix(0x616e_6368, 0, visit.identity);
         let node = self.find_or_add(hash, from, visit, true).unwrap_or(from);
-        if node != from && (self.ways.len() < MOST_WAYS || self.ways.contains_key(&(node, from))) {
-            *self.ways.entry((node, from)).or_default() += 1;
+        if node != from {
+            let key = way(node, from);
+            if let Some(count) = self.ways.get_mut(&key) {
+                *count += 1;
+            } else if self.ways.len() < MOST_WAYS {
+                self.ways.insert(key, 1);
+            }
         }
         self.count(node, visit.place);
         node
@@ -162,20 +180,22 @@ impl Signatures {
 
     /// Lets every anchor hang where most of its objects hang, so that their bytes go there.
     pub(crate) fn settle(&mut self) {
-        let mut most: HashMap<NodeId, (u32, NodeId)> = HashMap::new();
-        for ((anchor, from), count) in &self.ways {
-            let best = most.entry(*anchor).or_insert((0, *from));
+        let mut most: AddressMap<(u32, NodeId)> = AddressMap::default();
+        for (way, count) in &self.ways {
+            let from = NodeId(*way as u32);
+            let best = most.entry(way >> 32).or_insert((0, from));
             if *count > best.0 || (*count == best.0 && from.0 < best.1.0) {
-                *best = (*count, *from);
+                *best = (*count, from);
             }
         }
         for (anchor, (_, from)) in most {
+            let anchor = NodeId(anchor as u32);
             let fits = !self.hangs_on(from, anchor);
             if let Some(node) = self.nodes.get_mut(anchor.0 as usize).filter(|_| fits) {
                 node.parent = from;
             }
         }
-        self.ways = HashMap::new();
+        self.ways = AddressMap::default();
         // What is left of cycles is cut: two anchors may have been met through one another.
         for index in 0..self.nodes.len() {
             let node = NodeId(index as u32);
@@ -313,7 +333,13 @@ impl Signatures {
     }
 }
 
+/// An anchor and the node that it hangs on as one number.
+fn way(anchor: NodeId, from: NodeId) -> u64 {
+    u64::from(anchor.0) << 32 | u64::from(from.0)
+}
+
 /// Three numbers as one.
+#[inline]
 pub(crate) fn mix(a: u64, b: u64, c: u64) -> u64 {
     let mut hash =
         a.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ b.wrapping_mul(0xbf58_476d_1ce4_e5b9).rotate_left(23);

@@ -4,6 +4,7 @@ use super::dispatch::Dispatch;
 use super::labels::{ELEMENTS, ENTRIES, Label, PROPERTIES, inner, own};
 use crate::edges::{DICTIONARY_PREFIX, WEAK_CELL_TARGET, WEAK_REF_TARGET};
 use crate::heap::{Heap, small_integer, strong};
+use crate::layout::Known;
 use crate::maps::Treatment;
 use crate::objects::Place;
 use crate::properties::Kept;
@@ -99,7 +100,7 @@ impl Edges {
         let Some(info) = reached.maps.get(map) else { return };
         let (treatment, instance_type) = (info.treatment, info.instance_type);
         // Every array has the same map: an edge for each would say nothing.
-        if instance_type != heap.layout.instance_type("FixedArray")
+        if instance_type != heap.layout.instance_type(Known::FixedArray)
             && let Some(target) = heap.objects.find(heap.map_of(object))
         {
             found(heap, Edge { label: Label::Internal("map"), target });
@@ -185,7 +186,7 @@ impl Edges {
             }
         }
         if let Some(store) = heap.field(object, ELEMENTS)
-            && heap.type_of(store) == heap.layout.instance_type("FixedArray")
+            && heap.type_of(store) == heap.layout.instance_type(Known::FixedArray)
             && properties.inside(ELEMENTS).is_none()
         {
             elements(heap, store, found);
@@ -249,7 +250,7 @@ fn dictionary<'a>(heap: &mut Heap<'a>, store: u64, found: &mut Sink<'_, 'a>) {
 fn globals<'a>(heap: &mut Heap<'a>, store: u64, found: &mut Sink<'_, 'a>) {
     heap.each_word(store, Treatment::Entries, |heap, _, word| {
         let Some(cell) = heap.object(word) else { return };
-        if heap.type_of(cell) == heap.layout.instance_type("PropertyCell")
+        if heap.type_of(cell) == heap.layout.instance_type(Known::PropertyCell)
             && let Some(name) = heap.field(cell, CELL_NAME).filter(|name| heap.name_hash(*name) != 0)
             && let Some(kept) = heap.field(cell, CELL_VALUE)
             && let Some(target) = heap.objects.find(kept)

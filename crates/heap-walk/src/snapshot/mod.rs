@@ -19,6 +19,7 @@ mod strings;
 
 use crate::addresses::AddressMap;
 use crate::heap::Heap;
+use crate::layout::Known;
 use crate::maps::Treatment;
 use crate::objects::Place;
 use crate::reached::Reached;
@@ -111,16 +112,16 @@ impl Writer<'_, '_, '_> {
         self.each_object(|writer, place, index| {
             let object = writer.heap.objects.address(place);
             let instance_type = writer.heap.type_of(object);
-            if instance_type == writer.heap.layout.instance_type("JSGlobalObject") {
+            if instance_type == writer.heap.layout.instance_type(Known::JsGlobalObject) {
                 writer.globals.push(writer.first_object + index);
             }
             strings += usize::from(instance_type < first_nonstring);
             writer.ids.note(index, || writer.heap.object_id(object));
-            if instance_type == writer.heap.layout.instance_type("JSFunction") {
+            if instance_type == writer.heap.layout.instance_type(Known::JsFunction) {
                 functions.add(object);
             }
             writer.edges.note_ephemerons(writer.heap, writer.reached, place);
-            if instance_type == writer.heap.layout.instance_type("JSArrayBuffer")
+            if instance_type == writer.heap.layout.instance_type(Known::JsArrayBuffer)
                 && let Some((address, bytes)) = writer.heap.off_heap(object, instance_type)
                 && !writer.stores.contains_key(&address)
             {
@@ -189,7 +190,7 @@ impl Writer<'_, '_, '_> {
         });
         done?;
         let object = self.heap.objects.address(place);
-        if self.heap.type_of(object) == self.heap.layout.instance_type("JSArrayBuffer") {
+        if self.heap.type_of(object) == self.heap.layout.instance_type(Known::JsArrayBuffer) {
             let store = self.heap.memory.word(object + self.heap.layout.buffer_store);
             if let Some(store) = self.stores.get(&store).copied() {
                 count += 1;
