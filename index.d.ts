@@ -361,7 +361,7 @@ export type ErrorCode =
   | 'LEAKPROBE_ERR_HEAP_SNAPSHOT'
   /** An argument of another function is wrong: see `argument`, `expected`, `received`. */
   | 'LEAKPROBE_ERR_ARGUMENT'
-  /** The directory cannot be made or written to. */
+  /** The directory that was named cannot be made or written to; without the default one the probe runs on. */
   | 'LEAKPROBE_ERR_DIRECTORY'
   /** An incident needs a directory, and this probe keeps nothing on disk. */
   | 'LEAKPROBE_ERR_NO_DIRECTORY'

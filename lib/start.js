@@ -3,9 +3,10 @@
 // At most one probe per process, also when two copies of this package are installed: the running one is kept under a
 // registered symbol on `process`.
 
+const path = require('node:path')
 const { codedError } = require('./errors')
 const { switchedOff, whyNotNative } = require('./native')
-const { readOptions } = require('./options')
+const { OPTIONS, readOptions } = require('./options')
 const { Probe } = require('./probe')
 const { isWorkerThread } = require('./threads')
 
@@ -20,18 +21,27 @@ function start (given) {
   const options = readOptions(given)
   const running = process[kRunning]
   if (running?.byRegister) return running.probe
-  return launch(options, { byRegister: false })
+  return launchHere(options, { byRegister: false })
 }
 
-/** Starts register's probe. An unwritable directory does not stop it: it then keeps nothing on disk, and says so. */
+/** Starts register's probe. */
 function startByRegister () {
-  const options = readOptions()
+  return launchHere(readOptions(), { byRegister: true })
+}
+
+/**
+ * Whoever names a directory in the code wants evidence in it, and is told at once that it cannot be. Register's probe, and one
+ * with the default directory (a container's root is often read-only), then keep nothing on disk, and say so.
+ */
+function launchHere (options, { byRegister }) {
   try {
-    return launch(options, { byRegister: true })
+    return launch(options, { byRegister })
   } catch (error) {
-    if (error.code !== 'LEAKPROBE_ERR_DIRECTORY') throw error
+    const isDefault = options.directory === path.resolve(OPTIONS.directory.default)
+    if (error.code !== 'LEAKPROBE_ERR_DIRECTORY' || !(byRegister || isDefault)) throw error
     const because = `nothing is kept on disk: ${error.message}`
-    return launch({ ...options, directory: false }, { byRegister: true, capability: ['directory', 'absent', because] })
+    if (!byRegister) process.emitWarning(`leakprobe: ${because}`, { type: 'LeakprobeWarning', code: error.code })
+    return launch({ ...options, directory: false }, { byRegister, capability: ['directory', 'absent', because] })
   }
 }
 
