@@ -3,7 +3,7 @@
 // npm run bench:server: what serving over HTTP costs the app, how fast it answers while the app is stuck, and what hostile
 // clients can do to the app. Variants take turns in one app process; ratios are to the neighbour in time, and medians are told.
 
-const { fork } = require('node:child_process')
+const { fork, spawnSync } = require('node:child_process')
 const { once } = require('node:events')
 const fs = require('node:fs')
 const http = require('node:http')
@@ -90,12 +90,19 @@ async function scrape ({ pid, served, load }, rounds, ms) {
     `  CPU of the server's thread: ${(scraping / scrapes).toFixed(2)} ms for a scrape\n`)
 }
 
-/** p99 of the app while garbage goes to the probe, to a sink of its own process, and nowhere. */
-async function abuse ({ pid, served, load }, rounds, count) {
+/**
+ * p99 of the app while garbage goes to the probe, to a sink of its own process, and nowhere. Hostile clients do not run on the machine
+ * that they attack: where there are two cores, the app's thread and its clients have one, all else, the probe's threads too, the other.
+ */
+async function abuse ({ pid, app, served, load }, rounds, count) {
+  const patient = startChild('load.js', [app])
+  await once(patient, 'message')
   const [garbage, sinkProcess] = [startChild('garbage.js', []), startChild('garbage.js', ['sink'])]
   const [, [sink]] = await Promise.all([once(garbage, 'message'), once(sinkProcess, 'message')])
+  const apart = pin(0, [load.pid, patient.pid, pid]) && pin(1, [...threads(pid).filter((id) => id !== `${pid}`), garbage.pid, sinkProcess.pid])
   const ports = { probe: served, sink, none: undefined }
-  const p99 = { probe: [], sink: [], none: [] }
+  const quick = { probe: [], sink: [], none: [] }
+  const waiting = { probe: [], sink: [], none: [] }
   const before = memory(pid)
   const server = thread(pid, 'leakprobe-http')
   let most = before
@@ -107,7 +114,9 @@ async function abuse ({ pid, served, load }, rounds, count) {
       const port = ports[variant]
       const began = [performance.now(), cpuMs(pid, server)]
       const sent = port === undefined ? undefined : ask(garbage, { port, count })
-      p99[variant].push((await ask(load, { ms, perSecond: 300 })).p99Ms)
+      const seen = await Promise.all([ask(load, { ms, perSecond: 150 }), ask(patient, { ms, perSecond: 150, path: '/waits' })])
+      quick[variant].push(seen[0].p99Ms)
+      waiting[variant].push(seen[1].p99Ms)
       const done = await sent
       if (variant === 'probe') {
         ms = Math.max(2000, Math.min(20_000, done.ms))
@@ -117,12 +126,14 @@ async function abuse ({ pid, served, load }, rounds, count) {
       most = Math.max(most, memory(pid))
     }
   }
-  garbage.kill()
-  sinkProcess.kill()
-  const against = (other) => p99.probe.map((value, index) => value / p99[other][index])
-  process.stdout.write(`${rounds * count} requests of garbage and 500 slow connections: p99 of the app ${median(p99.probe).toFixed(2)} ms at the probe, ` +
-    `${median(p99.sink).toFixed(2)} ms at a sink, ${median(p99.none).toFixed(2)} ms without; ratio to the sink ${median(against('sink')).toFixed(3)} (${quartiles(against('sink'), 3)}), ` +
-    `to none ${median(against('none')).toFixed(3)} (${quartiles(against('none'), 3)}), ${rounds} rounds\n` +
+  for (const child of [patient, garbage, sinkProcess]) child.kill()
+  const told = (p99) => {
+    const against = (other) => p99.probe.map((value, index) => value / p99[other][index])
+    return `${median(p99.probe).toFixed(2)} ms at the probe, ${median(p99.sink).toFixed(2)} ms at a sink, ${median(p99.none).toFixed(2)} ms without; ` +
+      `ratio to the sink ${median(against('sink')).toFixed(3)} (${quartiles(against('sink'), 3)}), to none ${median(against('none')).toFixed(3)} (${quartiles(against('none'), 3)})`
+  }
+  process.stdout.write(`${rounds * count} requests of garbage and 500 slow connections, ${rounds} rounds, ${apart ? 'they and the probe\'s threads on a core of their own' : 'all on the same cores'}; p99 of the app:\n` +
+    `  requests with work of some 0.1 ms: ${told(quick)}\n  requests that wait 20 ms besides: ${told(waiting)}\n` +
     `CPU of the server's thread meanwhile: ${(100 * cpu / time).toFixed(1)} % of one\n` +
     `memory of the app: ${mb(before)} before, at most ${mb(most)}, ${mb(memory(pid))} after\n`)
 }
@@ -178,9 +189,18 @@ function cpuMs (pid, thread) {
   return Number(fs.readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]) / 1e6
 }
 
+function threads (pid) {
+  return fs.readdirSync(`/proc/${pid}/task`)
+}
+
+/** Has these threads run on one core only; `false` where that cannot be. Threads that a process has already stay where they are. */
+function pin (core, ids) {
+  return os.cpus().length > 1 && ids.every((id) => spawnSync('taskset', ['-cp', `${core}`, `${id}`]).status === 0)
+}
+
 /** The thread of this name. */
 function thread (pid, name) {
-  return fs.readdirSync(`/proc/${pid}/task`).find((id) => fs.readFileSync(`/proc/${pid}/task/${id}/comm`, 'utf8').trim() === name)
+  return threads(pid).find((id) => fs.readFileSync(`/proc/${pid}/task/${id}/comm`, 'utf8').trim() === name)
 }
 
 function mb (bytes) {
