@@ -50,6 +50,26 @@ test('a heap snapshot by the walk has the format, objects, sizes, edges and hold
   assert.deepEqual(brokenRules(JSON.parse(text)), [])
 })
 
+test('words of an array buffer that V8 never wrote are no edges', { skip, timeout: 120_000 }, async (t) => {
+  const child = endAfter(t, fork(path.join(__dirname, 'fixtures', 'array-buffers.js'), [makeDirectory(t)], { execArgv: [] }))
+  const [{ directory, heapSnapshot }] = await once(child, 'message')
+  assert.equal(heapSnapshot.generator, 'walk', JSON.stringify(heapSnapshot))
+  const { snapshot: { meta }, nodes, edges, strings } = JSON.parse(zlib.gunzipSync(fs.readFileSync(path.join(directory, heapSnapshot.file))))
+  const hidden = meta.edge_types[0].indexOf('hidden')
+  const told = []
+  let [buffers, edge] = [0, 0]
+  for (let at = 0; at < nodes.length; at += meta.node_fields.length) {
+    const isBuffer = meta.node_types[0][nodes[at]] === 'object' && strings[nodes[at + 1]] === 'ArrayBuffer'
+    buffers += isBuffer
+    for (const end = edge + 3 * nodes[at + 4]; edge < end; edge += 3) {
+      // Up to word 4 is the key for detaching, which is one.
+      if (isBuffer && edges[edge] === hidden && edges[edge + 1] > 4) told.push(`word ${edges[edge + 1]}: ${strings[nodes[edges[edge + 2] + 1]]}`)
+    }
+  }
+  assert.ok(buffers >= 4000, `${buffers}`)
+  assert.deepEqual(told, [])
+})
+
 function leakprobe (...args) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...args], { encoding: 'utf8', maxBuffer: 1 << 28 })
   assert.equal(status, 0, stderr)

@@ -6,7 +6,10 @@
 use crate::heap::Heap;
 use crate::layout::Known;
 use crate::maps::Treatment;
+use std::ops::Range;
 
+/// Bytes of the embedder's words in an array buffer.
+const EMBEDDER: u64 = 16;
 /// Bytes of the head of a hash table before its entries: map, length, and three numbers.
 pub(crate) const TABLE_HEAD: u64 = 40;
 /// Words of a dictionary by name before its entries, after map and length.
@@ -25,24 +28,33 @@ impl Heap<'_> {
         mut each: impl FnMut(&mut Self, u64, u64),
     ) {
         let size = u64::from(self.size(object));
-        let (from, skip) = match treatment {
+        let (from, skipped) = match treatment {
             Treatment::Leaf => return,
-            Treatment::RopeString => (16, 0),
-            Treatment::WeakRef => (8, WEAK_REF_TARGET),
-            Treatment::WeakCell => (8, WEAK_CELL_TARGET),
-            _ => (8, 0),
+            Treatment::RopeString => (16, 0..0),
+            Treatment::WeakRef => (8, WEAK_REF_TARGET..WEAK_REF_TARGET + 8),
+            Treatment::WeakCell => (8, WEAK_CELL_TARGET..WEAK_CELL_TARGET + 8),
+            Treatment::Ephemerons => (8, TABLE_HEAD..size),
+            Treatment::Object => (8, self.raw_words(object)),
+            _ => (8, 0..0),
         };
-        let ephemerons = treatment == Treatment::Ephemerons;
-        let mut offset = from;
-        while offset < size {
-            if offset != skip && !(ephemerons && offset >= TABLE_HEAD) {
-                let word = self.memory.word(object + offset);
-                if word & 3 == 1 {
-                    each(self, offset, word);
-                }
+        for offset in (from..size).step_by(8).filter(|offset| !skipped.contains(offset)) {
+            let word = self.memory.word(object + offset);
+            if word & 3 == 1 {
+                each(self, offset, word);
             }
-            offset += 8;
         }
+    }
+
+    /// Where an array buffer keeps raw bytes: up to the embedder's words, two before its properties. V8 does not write all of them, so
+    /// what lay there before would pass for an edge: a pointer to another object, exactly.
+    #[inline]
+    fn raw_words(&self, object: u64) -> Range<u64> {
+        let map = self.map_of(object);
+        if self.type_of_map(map) != self.layout.instance_type(Known::JsArrayBuffer) {
+            return 0..0;
+        }
+        let properties = u64::from(self.memory.byte(map + self.layout.map_in_object_start)) * 8;
+        self.layout.buffer_length..properties.saturating_sub(EMBEDDER)
     }
 
     /// Calls `each` with the key, and the offset and word of the value, of every entry of a weak table.

@@ -46,6 +46,15 @@ pub(crate) fn put(directory: &Path, section: &str, value: Value) -> io::Result<(
 #[derive(Debug, Default)]
 pub(crate) struct Remembered {
     by_routes: Mutex<BTreeMap<Vec<String>, Culprit>>,
+    last: Mutex<Found>,
+}
+
+/// What the last analysis found, and the requests of each route until then: a leak that is told later, or of which more is known later,
+/// may be what it found.
+#[derive(Debug, Default)]
+struct Found {
+    rows: Vec<Kept>,
+    requests: BTreeMap<String, u64>,
 }
 
 impl Remembered {
@@ -57,6 +66,15 @@ impl Remembered {
                 take(leak, known);
             }
         }
+        drop(by_routes);
+        let last = self.last.lock();
+        for leak in join(leaks, |route| last.requests.get(route).copied(), &last.rows) {
+            self.add(leak);
+        }
+    }
+
+    fn found(&self, rows: &[Kept], requests: BTreeMap<String, u64>) {
+        *self.last.lock() = Found { rows: rows.to_vec(), requests };
     }
 
     fn add(&self, leak: &Leak) {
@@ -93,6 +111,8 @@ pub(crate) fn joined(shared: &Shared, directory: &Path, found: &[Kept]) {
     for leak in &told {
         shared.paths_of_leaks.add(leak);
     }
+    let requests = live.routes.iter().map(|route| (route.route.clone(), route.requests)).collect();
+    shared.paths_of_leaks.found(found, requests);
 }
 
 /// Completes the report in an incident's directory.
@@ -188,6 +208,37 @@ mod tests {
             text,
             r#"{"heapSnapshot":{"state":"refused"},"schema":"leakprobe.analysis/1","walk":{"objects":5}}"#
         );
+    }
+
+    #[test]
+    fn a_leak_of_which_more_is_known_after_an_analysis_gets_what_that_found() {
+        let remembered = Remembered::default();
+        let row = Kept {
+            kind: Kind::Collection,
+            count: 100,
+            bytes: 100_000,
+            path: vec!["module a.js".to_owned(), "Map".to_owned()],
+            ..Kept::default()
+        };
+        remembered.found(&[row], BTreeMap::from([("GET /a".to_owned(), 100)]));
+        let leak = |each: f64| -> Leak {
+            serde_json::from_value(json!({
+                "id": "1f", "route": "GET /a", "routes": ["GET /a"], "kind": "collection", "resource": "heap", "confidence": 0.9, "since": "",
+                "perRequest": { "value": each, "low": each, "high": each, "unit": "bytes" },
+                "growth": { "perHour": 1.0, "total": each * 100.0, "unit": "bytes" }, "evidence": [],
+            }))
+            .unwrap()
+        };
+
+        let mut vague = [leak(5_000.0)];
+        remembered.fill(&mut vague);
+        let mut better = [leak(1_100.0)];
+        remembered.fill(&mut better);
+        let mut later = [leak(9_000.0)];
+        remembered.fill(&mut later);
+
+        assert!(!has_path(&vague[0]));
+        assert!(has_path(&better[0]) && has_path(&later[0]), "and it stays");
     }
 
     #[test]
