@@ -36,12 +36,15 @@ function mounted (t, directory, mount) {
   return { child: listening(t, child), inside: path.join('/proc', `${child.pid}`, 'root', directory) }
 }
 
-async function ask (child, what) {
-  child.send(what)
-  for (;;) {
-    const [message] = await once(child, 'message')
-    if (what in message) return message[what]
-  }
+function ask (child, what) {
+  return new Promise((resolve) => {
+    child.on('message', function answer (message) {
+      if (!(what in message)) return
+      child.off('message', answer)
+      resolve(message[what])
+    })
+    child.send(what)
+  })
 }
 
 const capability = (child) => ask(child, 'report').then(({ process: { capabilities } }) => capabilities.history)

@@ -39,7 +39,7 @@ impl Heap<'_> {
         };
         for offset in (from..size).step_by(8).filter(|offset| !skipped.contains(offset)) {
             let word = self.memory.word(object + offset);
-            if word & 3 == 1 {
+            if word & 7 == 1 {
                 each(self, offset, word);
             }
         }
@@ -64,7 +64,7 @@ impl Heap<'_> {
         while offset + 16 <= size {
             let key = self.memory.word(table + offset);
             let value = self.memory.word(table + offset + 8);
-            if key & 3 == 1 && value & 3 == 1 {
+            if key & 7 == 1 && value & 7 == 1 {
                 each(self, key, offset + 8, value);
             }
             offset += 16;

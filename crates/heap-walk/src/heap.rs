@@ -50,10 +50,11 @@ pub(crate) struct Tables {
     pub(crate) number_dictionary: Option<u16>,
 }
 
-/// The untagged address in a strong tagged word; `None` for small integers and weak references.
+/// The untagged address in a strong tagged word; `None` for small integers, weak references, and anything that is no multiple of 8 without
+/// its tag: raw bytes that happen to point into the middle of an object's first word.
 #[inline]
 pub(crate) fn strong(word: u64) -> Option<u64> {
-    (word & 3 == 1).then(|| word - 1)
+    (word & 7 == 1).then(|| word - 1)
 }
 
 /// The value of a small integer.
@@ -304,6 +305,7 @@ mod tests {
     #[test]
     fn words_are_told_apart_by_their_tags() {
         assert_eq!((strong(0x1001), strong(0x1003), strong(0x1000)), (Some(0x1000), None, None));
+        assert_eq!(strong(0x1005), None, "objects lie at multiples of 8");
         assert_eq!((small_integer(7 << 32), small_integer((-2_i64 as u64) << 32)), (Some(7), Some(-2)));
         assert_eq!(small_integer(0x1001), None);
     }
