@@ -3,24 +3,16 @@
 // A history whose disk fills up, whose disk nobody may write to, and whose machine is carried to another time zone.
 
 const assert = require('node:assert/strict')
-const { execFileSync, fork, spawn, spawnSync } = require('node:child_process')
+const { fork, spawn, spawnSync } = require('node:child_process')
 const { once } = require('node:events')
 const fs = require('node:fs')
 const path = require('node:path')
 const { test } = require('node:test')
 const { canMount } = require('./captured-app.js')
 const { endAfter, makeDirectory, until } = require('./helper.js')
+const { APP, ask, capability, history } = require('./remembered-app.js')
 
-const BIN = path.join(__dirname, '..', 'bin.js')
-const APP = path.join(__dirname, 'fixtures', 'remembered.js')
 const skip = !canMount && 'mounting needs root'
-
-/** What the command line says of the history; where `pid` sees the directory. */
-function told (directory, pid) {
-  const command = [process.execPath, BIN, 'history', directory, '--since', '30m', '--json']
-  const [program, ...args] = pid === undefined ? command : ['nsenter', '-t', `${pid}`, '-m', ...command]
-  return JSON.parse(execFileSync(program, args, { encoding: 'utf8', maxBuffer: 1 << 26 }))
-}
 
 function listening (t, child) {
   endAfter(t, child)
@@ -35,19 +27,6 @@ function mounted (t, directory, mount) {
   const child = spawn('unshare', ['-m', 'sh', '-c', script, 'sh', directory, process.execPath, APP, JSON.stringify({ directory })], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   return { child: listening(t, child), inside: path.join('/proc', `${child.pid}`, 'root', directory) }
 }
-
-function ask (child, what) {
-  return new Promise((resolve) => {
-    child.on('message', function answer (message) {
-      if (!(what in message)) return
-      child.off('message', answer)
-      resolve(message[what])
-    })
-    child.send(what)
-  })
-}
-
-const capability = (child) => ask(child, 'report').then(({ process: { capabilities } }) => capabilities.history)
 
 test('on a full disk the history waits in memory, and is written when there is room again', { skip, timeout: 120_000 }, async (t) => {
   const directory = makeDirectory(t)
@@ -64,7 +43,7 @@ test('on a full disk the history waits in memory, and is written when there is r
 
   fs.ftruncateSync(filler)
   await until(() => capability(child).then(({ state, because }) => state === 'native' && /again after a failure/.test(because)), 'it is written again', 30_000)
-  await until(() => told(directory, child.pid).routes[0].requests > whileFull + 50, 'what waited is in the file')
+  await until(() => history(directory, [], ['nsenter', '-t', `${child.pid}`, '-m']).routes[0].requests > whileFull + 50, 'what waited is in the file')
 })
 
 test('in a working directory that is read-only the app runs and is watched; a directory that was named is an error', { skip, timeout: 120_000 }, async (t) => {
@@ -100,7 +79,7 @@ test('a service that goes on in another time zone has one history', { timeout: 1
     answered += child.answered
   }
 
-  const found = told(directory)
+  const found = history(directory)
   assert.ok(found.routes[0].requests >= answered, `${found.routes[0].requests} of ${answered}`)
   assert.deepEqual(found.lives.map(({ ended }) => ended), [true, true])
   const starts = found.lives.map(({ startedAt }) => Date.parse(startedAt)).sort((a, b) => a - b)

@@ -3,25 +3,19 @@
 // The history over restarts, crashes and damage, and the budget that all processes of a service share.
 
 const assert = require('node:assert/strict')
-const { fork, spawn, execFileSync } = require('node:child_process')
+const { fork, spawn } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
 const { test } = require('node:test')
 const { endAfter, makeDirectory, startProbe, until } = require('./helper')
+const { APP, ask, capability, history } = require('./remembered-app')
 
-const BIN = path.join(__dirname, '..', 'bin.js')
-const APP = path.join(__dirname, 'fixtures', 'remembered.js')
 const STORM = path.join(__dirname, 'fixtures', 'storm.js')
 /** Processes killed at random moments. */
 const KILLS = Number(process.env.LEAKPROBE_TEST_KILLS ?? 6)
 /** A second that is over is written within so long, on a machine that does much else. */
-const WRITTEN_MS = 1500
+const WRITTEN_MS = 1400
 const VERSION_PLACE = 60
-
-/** What the command line says of a history. */
-function history (directory, ...more) {
-  return JSON.parse(execFileSync(process.execPath, [BIN, 'history', directory, '--since', '30m', '--json', ...more], { encoding: 'utf8', maxBuffer: 1 << 26 }))
-}
 
 function requestsIn (directory) {
   return history(directory).routes.reduce((sum, { requests }) => sum + requests, 0)
@@ -34,23 +28,9 @@ function app (t, directory, options = {}) {
   return child
 }
 
-function ask (child, what) {
-  return new Promise((resolve) => {
-    const listen = (message) => {
-      if (!(what in message)) return
-      child.off('message', listen)
-      resolve(message[what])
-    }
-    child.on('message', listen)
-    child.send(what)
-  })
-}
-
 function ended (child) {
   return child.exitCode !== null || child.signalCode !== null ? undefined : new Promise((resolve) => child.once('exit', resolve))
 }
-
-const capability = (child) => ask(child, 'report').then(({ process: { capabilities } }) => capabilities.history)
 
 test('a service is remembered over its restarts, with its versions', async (t) => {
   const directory = makeDirectory(t)

@@ -91,8 +91,8 @@ test('a culprit is named by its package or by what leaks in it, in a leak of the
   const report = (route, said) => ({ leaks: [{ route, ...said }] })
 
   assert.equal(namesCulprit(asked, report('GET /a', { culprit: { package: 'pug' } })), true)
-  assert.equal(namesCulprit(asked, report('GET /a', { retainingPath: [{ name: 'loader' }] })), true)
-  assert.equal(namesCulprit(asked, report('GET /a', { retainingPath: [{ name: 'listeners of a cache' }] })), false)
+  assert.equal(namesCulprit(asked, report('GET /a', { culprit: { retainingPath: ['context loader'] } })), true)
+  assert.equal(namesCulprit(asked, report('GET /a', { culprit: { retainingPath: ['listeners of a cache'] } })), false)
   assert.equal(namesCulprit(asked, report('GET /b', { culprit: { package: 'pug' } })), false)
   assert.equal(namesCulprit(asked, undefined), false)
   assert.equal(namesCulprit({ ...asked, expect: { metric: 'rss' } }, report('GET /a')), null)

@@ -81,7 +81,7 @@ function score ({ binary, seed, name, variant }, { corpus, seconds }) {
         const [result] = JSON.parse(fs.readFileSync(file, 'utf8')).results
         const report = lastReport()
         const culprit = variant === 'leaky' ? namesCulprit(JSON.parse(fs.readFileSync(path.join(corpus, 'cases', name, 'case.json'), 'utf8')), report) : null
-        const named = (report?.leaks ?? []).map(({ route, kind, culprit, retainingPath }) => ({ route, kind, culprit, retainingPath }))
+        const named = (report?.leaks ?? []).map(({ route, kind, culprit }) => ({ route, kind, culprit }))
         resolve({ ...result, culprit, named })
       } catch {
         reject(new Error(`${name} ${variant}: the scorer ended with code ${code}\n${said}`))

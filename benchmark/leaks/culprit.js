@@ -28,13 +28,13 @@ function keepReport (directory) {
 }
 
 /**
- * Whether culprit, retaining path or classes of a leak of the leaky routes name the case's package, or what leaks in it; `null` for a
+ * Whether the culprit of a leak of the leaky routes, its retaining path included, names the case's package, or what leaks in it; `null` for a
  * case whose growth is not on V8's heap, or that has no leak.
  */
 function namesCulprit ({ leaky_routes: leaky, expect }, report) {
   if (expect?.metric !== 'heapUsed' || leaky.length === 0) return null
   const leaks = (report?.leaks ?? []).filter(({ route, routes }) => (routes?.length ? routes : [route]).some((one) => leaky.includes(one)))
-  const said = JSON.stringify(leaks.map(({ culprit, retainingPath, classes }) => [culprit, retainingPath, classes])).toLowerCase()
+  const said = JSON.stringify(leaks.map(({ culprit }) => culprit)).toLowerCase()
   const words = expect.culprit_symbol.split(/[^\w$]+/).filter((word) => word.length > 3 && !COMMON.test(word))
   return [expect.culprit_package, ...words].some((word) => said.includes(word.toLowerCase()))
 }

@@ -17,7 +17,7 @@ const DEEPEST: u8 = 100;
 const LONGEST_CYCLE: usize = 6;
 /// Ways into one node from elsewhere that are counted.
 const MOST_WAYS: usize = 1 << 16;
-/// Steps that were found lately: 32 kB. Objects of one class have the same fields one after the other.
+/// Steps that were found lately: 24 kB. Objects of one class have the same fields one after the other.
 const LATELY: usize = 1 << 10;
 
 /// The number of a node. Belongs to the [`Signatures`] that gave it.
