@@ -62,6 +62,11 @@ export declare class NativeProbe {
   /** How many objects the heap holds, in a shadow only; `null` where that is not one, or V8's functions are missing. */
   countObjectsInShadow(): number | null
   /**
+   * Bytes of V8's heap limit that are room for the young generation. In a shadow only, and last of all, for its own limit is low
+   * afterwards; `null` where they cannot be told.
+   */
+  youngGenerationReserveInShadow(): number | null
+  /**
    * Walks the heap, in a shadow only. `question` is JSON with what was planted; `sample` is one of the planted objects.
    * A line of JSON with what was found or why not; `null` where that is no shadow, or nothing can be walked.
    */

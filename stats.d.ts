@@ -138,6 +138,11 @@ export interface HeapStats {
   total: number
   /** V8's `heap_size_limit`. */
   limit: number
+  /**
+   * What may be live: `limit` without the room for the young generation (three semi-spaces: 48 MiB by default on Node.js 20 and 22, up to
+   * 192 MiB on 24 and later). Measured in each shadow of a floor; equal to `limit` until the first.
+   */
+  liveLimit: number
   /** V8's `external_memory`. */
   external: number
   /** V8's `malloced_memory`. */

@@ -3,6 +3,7 @@
 // Floors that the planner asks of shadows: no collection in the app, no incident, and none while nothing happens.
 
 const assert = require('node:assert/strict')
+const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const http = require('node:http')
 const path = require('node:path')
@@ -55,6 +56,42 @@ test('an incident goes before a floor, and a floor leaves no incident', { skip, 
   assert.ok(incident.floor.heapUsed > 1e6)
   assert.equal(fs.readdirSync(path.join(directory, 'test', 'incidents')).length, 1)
 })
+
+test('the room for the young generation is no room for what is live, and a shadow measures it', { skip, timeout: 120_000 }, async (t) => {
+  const MB = 1 << 20
+  for (const [flags, reserve] of [[['--max-old-space-size=96'], undefined], [['--max-old-space-size=256', '--max-semi-space-size=32'], 96 * MB]]) {
+    const { before, after } = liveLimits(t, flags)
+    const oldGeneration = Number(flags[0].split('=')[1]) * MB
+    assert.equal(before.liveLimit, before.limit)
+    assert.equal(after.liveLimit, oldGeneration)
+    assert.equal(after.limit, before.limit, "the app's own limit is as it was")
+    if (reserve !== undefined) assert.equal(after.limit - after.liveLimit, reserve)
+  }
+  const { after } = liveLimits(t, ['--max-old-space-size=96'], 'native-heap-statistics')
+  assert.equal(after.liveLimit, after.limit)
+})
+
+/** V8's limits as a process with these flags tells them, before and after a floor of a shadow. */
+function liveLimits (t, flags, without) {
+  const code = `
+    const { start } = require(${JSON.stringify(path.join(__dirname, '..'))})
+    const probe = start({ preset: 'test', directory: ${JSON.stringify(makeDirectory(t))}, service: 'limits' })
+    const ticked = async (known) => { while (!known(probe.stats().heap)) await new Promise((resolve) => setTimeout(resolve, 10)) }
+    ;(async () => {
+      await ticked((heap) => heap)
+      const before = probe.stats().heap
+      const { uptimeMs } = probe.stats()
+      const { floor } = await probe.capture({ floor: true })
+      await ticked(() => floor !== undefined && probe.stats().uptimeMs > uptimeMs + 1_000)
+      const after = probe.stats().heap
+      await probe.stop()
+      console.log(JSON.stringify({ before, after }))
+    })()`
+  const env = without === undefined ? process.env : { ...process.env, LEAKPROBE_WITHOUT: without }
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...flags, '-e', code], { encoding: 'utf8', env })
+  assert.equal(status, 0, stderr)
+  return JSON.parse(stdout)
+}
 
 test('where nothing can be frozen, floors are forced under the preset test, and natural in production', { timeout: 60_000 }, async (t) => {
   const floors = (probe) => probe.report().process.capabilities.floors

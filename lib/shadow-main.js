@@ -29,6 +29,7 @@ function makeShadowMain (watched, native) {
     }
     const walked = questions.walk ? walk(questions, native) : undefined
     if (questions.heapSnapshot) heapSnapshot(questions, walked, native)
+    else answer({ youngGenerationReserve: native.youngGenerationReserveInShadow() })
   }
 }
 

@@ -60,6 +60,14 @@ impl AppThread {
         }
     }
 
+    /// V8's statistics by symbol, where they can be read so.
+    pub(crate) fn heap_reader(&self) -> Option<&HeapReader> {
+        match &self.heap {
+            HeapSource::Native(reader) => Some(reader),
+            HeapSource::Cells(_) => None,
+        }
+    }
+
     /// From now on every call does nothing.
     pub(crate) fn stop(&self) {
         self.flush();
@@ -137,6 +145,7 @@ impl AppThread {
             heap_used: heap.used,
             heap_total: heap.total,
             heap_limit: heap.limit,
+            live_limit: heap.limit,
             external: heap.external,
             malloced: heap.malloced,
             listeners: u32::try_from(counts.listeners).ok(),

@@ -114,6 +114,17 @@ pub(crate) fn collect_in_shadow() -> bool {
     in_shadow() && unsafe { leakprobe_shadow::collect_garbage() }
 }
 
+/// Bytes of V8's heap limit that are room for the young generation, in a shadow only and last of all; `None` where they cannot be told.
+pub(crate) fn young_generation_reserve_in_shadow(running: &Running) -> Option<i64> {
+    if !in_shadow() {
+        return None;
+    }
+    let reader = running.app_thread.heap_reader()?;
+    // SAFETY: in a shadow, called by JavaScript, so on the isolate's thread; `shadow-main.js` asks nothing afterwards.
+    let reserve = unsafe { leakprobe_shadow::young_generation_reserve(reader) };
+    reserve.and_then(|reserve| i64::try_from(reserve).ok())
+}
+
 /// Live objects in the heap, in a shadow only; `None` where V8's functions are missing.
 pub(crate) fn count_objects_in_shadow() -> Option<i64> {
     if !in_shadow() {

@@ -320,6 +320,13 @@ impl NativeProbe {
         self.with(|_| Ok(ffi::count_objects_in_shadow()))
     }
 
+    /// Bytes of V8's heap limit that are room for the young generation. In a shadow only, and last of all, for its own limit is low
+    /// afterwards; `null` where they cannot be told.
+    #[napi]
+    pub fn young_generation_reserve_in_shadow(&self) -> napi::Result<Option<i64>> {
+        self.with(|running| Ok(ffi::young_generation_reserve_in_shadow(running)))
+    }
+
     /// Walks the heap, in a shadow only. `question` is JSON with what was planted; `sample` is one of the planted objects.
     /// A line of JSON with what was found or why not; `null` where that is no shadow, or nothing can be walked.
     #[napi]

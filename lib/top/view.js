@@ -93,7 +93,7 @@ function sentence (report) {
 function processLines (report, stats, series) {
   const parts = []
   const { heap, process, gc, inFlight } = stats ?? {}
-  if (heap !== undefined && heap !== null) parts.push(`heap ${bytes(heap.used)} of ${bytes(heap.limit)}${gc?.floor === undefined || gc.floor === null ? '' : `, floor ${bytes(gc.floor)}`}`)
+  if (heap !== undefined && heap !== null) parts.push(`heap ${bytes(heap.used)} of ${bytes(heap.limit)}${gc?.floor === undefined || gc.floor === null ? '' : `, floor ${bytes(gc.floor)}${heap.liveLimit === undefined ? '' : ` of ${bytes(heap.liveLimit)}`}`}`)
   if (typeof process?.rss === 'number') parts.push(`resident ${bytes(process.rss)}`)
   const last = (name) => series?.process?.[name]?.findLast((value) => value !== null && value !== undefined)
   const cpu = last('cpuShare')

@@ -112,6 +112,9 @@ pub struct TickReading {
     pub heap_total: u64,
     /// V8's `heap_size_limit`, bytes.
     pub heap_limit: u64,
+    /// What may be live, bytes: `heap_limit` without the room for the young generation, once a shadow has measured that. Who
+    /// reads says `heap_limit`; [`Monitor::observe`](crate::Monitor::observe) takes the room off.
+    pub live_limit: u64,
     /// V8's `external_memory`, bytes.
     pub external: u64,
     /// V8's `malloced_memory`, bytes.

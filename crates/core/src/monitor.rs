@@ -66,6 +66,8 @@ pub struct Monitor {
     planner: Planner,
     gc: GcStats,
     tick: Option<TickReading>,
+    /// Room for the young generation in V8's heap limit, bytes; 0 until a shadow has measured it.
+    young_generation_reserve: u64,
     process: hypothesis::Process,
     system: Option<SystemReading>,
     /// The heap right after the last full collection, here or in a shadow, bytes.
@@ -95,6 +97,7 @@ impl Monitor {
             planner: Planner::new(pace, warm),
             gc: GcStats::default(),
             tick: None,
+            young_generation_reserve: 0,
             process: hypothesis::Process::new(config.tick_ms),
             system: None,
             floor: None,
@@ -128,10 +131,12 @@ impl Monitor {
             Event::Requests(records) => records.iter().for_each(|record| self.finished(record)),
             Event::Gc(gc) => self.collected(gc),
             Event::Tick(tick) => {
-                self.attribution.ticked(tick);
-                self.process.ticked(tick);
-                self.slowdowns.ticked(tick);
-                self.tick = Some(**tick);
+                let live_limit = tick.heap_limit.saturating_sub(self.young_generation_reserve);
+                let tick = TickReading { live_limit, ..**tick };
+                self.attribution.ticked(&tick);
+                self.process.ticked(&tick);
+                self.slowdowns.ticked(&tick);
+                self.tick = Some(tick);
             }
             Event::Mark(mark) => self.attribution.marked(*mark),
             Event::Site(site) => {
@@ -172,6 +177,11 @@ impl Monitor {
         self.floor = Some(floor.heap_used);
         self.planner.answered(floor.heap_used, floor.external, self.findings.leaks.len());
         self.attribution.floor(floor)
+    }
+
+    /// How many bytes of V8's heap limit are room for the young generation, as a shadow has measured.
+    pub fn young_generation_reserve(&mut self, bytes: u64) {
+        self.young_generation_reserve = bytes;
     }
 
     /// What a walk of the heap found; `false` when its mark is not among the last 16.
@@ -359,7 +369,7 @@ impl Monitor {
     }
 
     fn attribute(&mut self) {
-        let limit = self.tick.map(|tick| tick.heap_limit).filter(|limit| *limit > 0);
+        let limit = self.tick.map(|tick| tick.live_limit).filter(|limit| *limit > 0);
         let chance = if self.config.window_ms <= SHORT_WINDOW_MS { CHANCE_TEST } else { CHANCE };
         let mut findings = judge(&self.attribution, &self.routes, limit, chance, |ns| self.wall(Nanos(ns)));
         // What is seen once may be chance; it is reported when the next look, with more data, sees it again.

@@ -39,6 +39,7 @@ enum Line {
     WalkBegins(IgnoredAny),
     Walk(Box<Census>),
     NoWalk(String),
+    YoungGenerationReserve(Option<u64>),
     HeapSnapshot(IgnoredAny),
 }
 
@@ -70,6 +71,8 @@ pub(crate) struct Answers {
     pub(crate) walk_begun: bool,
     /// What the walk found, or why it was refused.
     pub(crate) walk: Option<Result<Box<Census>, String>>,
+    /// Bytes of V8's heap limit that are room for the young generation.
+    pub(crate) young_generation_reserve: Option<u64>,
     pub(crate) snapshot_begun: bool,
     /// The first thing that was not understood.
     pub(crate) fault: Option<String>,
@@ -107,6 +110,7 @@ impl Answers {
                 Ok(Line::WalkBegins(_)) => self.walk_begun = true,
                 Ok(Line::Walk(census)) => self.walk = Some(Ok(census)),
                 Ok(Line::NoWalk(because)) => self.walk = Some(Err(because)),
+                Ok(Line::YoungGenerationReserve(bytes)) => self.young_generation_reserve = bytes,
                 Ok(Line::HeapSnapshot(_)) => self.snapshot_begun = true,
                 Err(error) => self.fault(&error.to_string()),
             }
@@ -141,6 +145,15 @@ mod tests {
             assert_eq!(snapshot, b"{\"snapshot\":{}}\n");
             assert!(answers.fault.is_none());
         }
+    }
+
+    #[test]
+    fn the_young_generations_room_may_be_unknown() {
+        let mut answers = Answers::default();
+        answers.take(b"{\"youngGenerationReserve\":null}\n");
+        assert_eq!((answers.young_generation_reserve, answers.fault.as_ref()), (None, None));
+        answers.take(b"{\"youngGenerationReserve\":50331648}\n");
+        assert_eq!(answers.young_generation_reserve, Some(48 << 20));
     }
 
     #[test]

@@ -2,12 +2,29 @@
 
 use crate::{Isolate, symbols};
 use std::cell::Cell;
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
 
-type Callback = unsafe extern "C" fn(*mut c_void, usize, usize) -> usize;
-type Add = unsafe extern "C" fn(*mut c_void, Callback, *mut c_void);
-type Remove = unsafe extern "C" fn(*mut c_void, Callback, usize);
+pub(crate) type Callback = unsafe extern "C" fn(*mut c_void, usize, usize) -> usize;
+pub(crate) type Add = unsafe extern "C" fn(*mut c_void, Callback, *mut c_void);
+pub(crate) type Remove = unsafe extern "C" fn(*mut c_void, Callback, usize);
+
+const ADD: &CStr = c"_ZN2v87Isolate24AddNearHeapLimitCallbackEPFmPvmmES1_";
+const REMOVE: &CStr = c"_ZN2v87Isolate27RemoveNearHeapLimitCallbackEPFmPvmmEm";
+
+/// The mangled name says `void v8::Isolate::AddNearHeapLimitCallback(callback, void* data)`, `this` first.
+pub(crate) fn find_add() -> Option<Add> {
+    let add = symbols::find(ADD)?;
+    // SAFETY: the type is the one that the name says.
+    Some(unsafe { std::mem::transmute::<NonNull<c_void>, Add>(add) })
+}
+
+/// The mangled name says `void v8::Isolate::RemoveNearHeapLimitCallback(callback, size_t)`, `this` first.
+pub(crate) fn find_remove() -> Option<Remove> {
+    let remove = symbols::find(REMOVE)?;
+    // SAFETY: the type is the one that the name says.
+    Some(unsafe { std::mem::transmute::<NonNull<c_void>, Remove>(remove) })
+}
 
 /// Asked inside a collection, on the isolate's thread, when the heap is at its limit.
 pub trait HeapLimitObserver {
@@ -33,12 +50,8 @@ impl<O: HeapLimitObserver> HeapLimitCallback<O> {
     /// Registers `observer`. V8 asks the last one that registered only, so an earlier one waits until this one gives no
     /// more room. `None` where the running node lacks one of the functions.
     pub fn register(isolate: Isolate, observer: O) -> Option<Self> {
-        let add = symbols::find(c"_ZN2v87Isolate24AddNearHeapLimitCallbackEPFmPvmmES1_")?;
-        let remove = symbols::find(c"_ZN2v87Isolate27RemoveNearHeapLimitCallbackEPFmPvmmEm")?;
-        // SAFETY: the mangled name says `void v8::Isolate::AddNearHeapLimitCallback(callback, void* data)`, `this` first.
-        let add = unsafe { std::mem::transmute::<NonNull<c_void>, Add>(add) };
-        // SAFETY: the mangled name says `void v8::Isolate::RemoveNearHeapLimitCallback(callback, size_t)`, `this` first.
-        let remove = unsafe { std::mem::transmute::<NonNull<c_void>, Remove>(remove) };
+        let add = find_add()?;
+        let remove = find_remove()?;
         let state = NonNull::from(Box::leak(Box::new(State {
             isolate,
             remove,

@@ -39,6 +39,7 @@ mod relocation;
 mod resident;
 mod shadow;
 mod symbols;
+mod young_generation;
 
 pub use blocked::Blocked;
 #[cfg(target_os = "linux")]
@@ -64,3 +65,4 @@ pub use resident::Resident;
 #[cfg(target_os = "linux")]
 pub use resident::ResidentReader;
 pub use shadow::{Ending, Shadow, Usage, is_crash, wait_readable};
+pub use young_generation::young_generation_reserve;

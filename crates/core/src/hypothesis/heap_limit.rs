@@ -1,4 +1,4 @@
-//! The heap is near V8's limit, where collections become frantic before the process dies.
+//! What is live is near what V8 allows, where collections become frantic before the process dies.
 
 use super::history::Span;
 use super::reading::Level;
@@ -10,13 +10,13 @@ const NEAR: f64 = 0.8;
 
 pub(super) fn judge(facts: &Facts<'_>) -> Opinion {
     let recent = |level| facts.history.typical(level, Span::Recent);
-    let (Some(floor), Some(limit)) = (recent(Level::Floor), recent(Level::HeapLimit)) else {
+    let (Some(floor), Some(limit)) = (recent(Level::Floor), recent(Level::LiveLimit)) else {
         return Opinion::not_enough("no full collection was seen lately");
     };
     let share = floor / limit.max(1.0);
     Opinion::of(
         share >= NEAR,
-        format!("{} live, {} of V8's limit of {}", bytes(floor), percent(share), bytes(limit)),
+        format!("{} live, {} of the {} that V8 allows", bytes(floor), percent(share), bytes(limit)),
         &[("floorBytes", floor), ("limitBytes", limit), ("share", share)],
     )
 }

@@ -112,7 +112,7 @@ impl Process {
         let levels = [
             (Level::Floor, self.floor.take()),
             (Level::HeapTotal, tick.map(|tick| tick.heap_total)),
-            (Level::HeapLimit, tick.map(|tick| tick.heap_limit).filter(|limit| *limit > 0)),
+            (Level::LiveLimit, tick.map(|tick| tick.live_limit).filter(|limit| *limit > 0)),
             (Level::PrivateNative, native),
             (Level::RssAnon, reading.rss_anon),
             (Level::Swap, reading.swap),

@@ -46,8 +46,8 @@ pub enum Level {
     Floor,
     /// V8's `total_heap_size`, bytes.
     HeapTotal,
-    /// V8's `heap_size_limit`, bytes.
-    HeapLimit,
+    /// What V8 allows to be live, bytes: its heap limit, without the room for the young generation once that is known.
+    LiveLimit,
     /// Anonymous resident memory less V8's heap and external memory, bytes.
     PrivateNative,
     /// Anonymous resident memory, bytes.

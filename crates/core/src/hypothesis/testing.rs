@@ -24,7 +24,7 @@ impl Made {
             levels: vec![
                 level(Level::Floor, 2e7),
                 level(Level::HeapTotal, 5e7),
-                level(Level::HeapLimit, 4e9),
+                level(Level::LiveLimit, 4e9),
                 level(Level::PrivateNative, 4e7),
                 level(Level::RssAnon, 1e8),
                 level(Level::Swap, 0.0),

@@ -1,7 +1,7 @@
 //! The state machine, fed with made-up events and time.
 
 use super::*;
-use crate::event::{Outcome, RequestRecord};
+use crate::event::{GcKind, GcRecord, Outcome, RequestRecord};
 use crate::report::Cost;
 use crate::trigger::{Action, Condition, CountLimit, Trigger, When};
 
@@ -177,6 +177,32 @@ fn heap_is_held_against_the_smaller_of_both_limits() {
     assert!(monitor.tick(&at(2_000)).is_empty());
     let cgroup = Surroundings { memory_limit: Some(100 << 20), ..at(2_100) };
     assert_eq!(monitor.tick(&cgroup).len(), 1);
+}
+
+#[test]
+fn what_is_live_is_held_against_the_limit_without_the_young_generations_room() {
+    let mut near = trigger(Condition::Heap { above_share: 0.8 });
+    near.for_ms = 0;
+    let mut monitor = Monitor::new(config(vec![near]), Nanos(0), 0);
+    let reading = TickReading { heap_used: 96 << 20, heap_limit: 144 << 20, ..TickReading::default() };
+    let collection = GcRecord {
+        kind: GcKind::Major,
+        ended: Nanos::from_ms(1_000),
+        pause_ns: 1,
+        heap_before: None,
+        heap_after: 90 << 20,
+        external_after: 0,
+    };
+
+    monitor.observe(&Event::Gc(collection));
+    monitor.observe(&Event::Tick(Box::new(reading)));
+    assert!(monitor.tick(&at(2_000)).is_empty(), "nothing is known of the young generation yet");
+
+    monitor.young_generation_reserve(48 << 20);
+    monitor.observe(&Event::Tick(Box::new(reading)));
+    let heap = monitor.stats(Nanos::from_ms(2_100), None, Cost::default()).heap.unwrap();
+    assert_eq!((heap.limit, heap.live_limit), (144 << 20, 96 << 20));
+    assert_eq!(monitor.tick(&at(2_100)).len(), 1);
 }
 
 #[test]

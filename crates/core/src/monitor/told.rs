@@ -30,6 +30,7 @@ impl Monitor {
                 used: tick.heap_used,
                 total: tick.heap_total,
                 limit: tick.heap_limit,
+                live_limit: tick.live_limit,
                 external: tick.external,
                 malloced: tick.malloced,
                 listeners: tick.listeners,

@@ -216,7 +216,8 @@ pub enum Condition {
     Floor(BytesLimit),
     /// Resident memory.
     Rss(BytesLimit),
-    /// Used heap as a share of the real limit: V8's `heap_size_limit` or the cgroup's memory limit, the smaller.
+    /// Used heap as a share of V8's `heap_size_limit`, or the floor as a share of what may be live, whichever is more; the cgroup's
+    /// memory limit stands for either limit where it is smaller.
     Heap {
         /// 0 to 1.
         above_share: f64,

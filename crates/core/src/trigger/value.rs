@@ -76,9 +76,13 @@ fn read(condition: &Condition, view: &View<'_>) -> Result<f64, Look> {
         }
         Condition::Heap { .. } => {
             let tick = view.last_tick.filter(|tick| tick.heap_limit > 0).ok_or(NO_TICK)?;
-            let limit =
-                view.surroundings.memory_limit.map_or(tick.heap_limit, |cgroup| cgroup.min(tick.heap_limit));
-            Ok(number(tick.heap_used) / number(limit.max(1)))
+            let of = |bytes: u64, limit: u64| {
+                let limit = view.surroundings.memory_limit.map_or(limit, |cgroup| cgroup.min(limit));
+                number(bytes) / number(limit.max(1))
+            };
+            // What is used has garbage and young objects in it, which what may be live leaves no room for.
+            let live = view.floor.map_or(0.0, |floor| of(floor, tick.live_limit));
+            Ok(of(tick.heap_used, tick.heap_limit).max(live))
         }
         Condition::Stall { .. } => {
             let late = Look::NotEnough("the watching thread itself was late");

@@ -133,6 +133,9 @@ impl Worker {
 
     /// Hands a floor, and what a walk found, to the attribution; `false` without one, or when its mark is forgotten.
     pub(super) fn attribute_floor(&self, pending: &Pending, answers: &Answers) -> bool {
+        if let Some(bytes) = answers.young_generation_reserve {
+            self.shared.monitor.lock().young_generation_reserve(bytes);
+        }
         let (Some(floor), Some(mark)) = (&answers.floor, pending.mark) else { return false };
         let watched = floor.watched.iter();
         let watched = watched.map(|(route, watched, alive)| Watched {

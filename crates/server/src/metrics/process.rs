@@ -55,6 +55,9 @@ fn heap(text: &mut Text, stats: &Stats) {
         text.gauge("leakprobe_heap_size_bytes", "V8's heap with what is free in it.")
             .sample(&[], number(heap.total));
         text.gauge("leakprobe_heap_limit_bytes", "V8's heap limit.").sample(&[], number(heap.limit));
+        let help =
+            "What may be live: V8's heap limit without the young generation's room, once that is measured.";
+        text.gauge("leakprobe_heap_live_limit_bytes", help).sample(&[], number(heap.live_limit));
         text.gauge("leakprobe_external_bytes", "Memory outside V8's heap that its objects hold.")
             .sample(&[], number(heap.external));
         text.gauge("leakprobe_array_buffers_bytes", "Of it, that of ArrayBuffers and Buffers.")
