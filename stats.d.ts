@@ -139,7 +139,7 @@ export interface HeapStats {
   /** V8's `heap_size_limit`. */
   limit: number
   /**
-   * What may be live: `limit` without the room for the young generation (three semi-spaces: 48 MiB by default on Node.js 20 and 22, up to
+   * What may be live: the smallest `limit` so far without the room for the young generation (three semi-spaces: 48 MiB by default on Node.js 20 and 22, up to
    * 192 MiB on 24 and later). Measured in each shadow of a floor; equal to `limit` until the first.
    */
   liveLimit: number

@@ -59,30 +59,36 @@ test('an incident goes before a floor, and a floor leaves no incident', { skip, 
 
 test('the room for the young generation is no room for what is live, and a shadow measures it', { skip, timeout: 120_000 }, async (t) => {
   const MB = 1 << 20
-  for (const [flags, reserve] of [[['--max-old-space-size=96'], undefined], [['--max-old-space-size=256', '--max-semi-space-size=32'], 96 * MB]]) {
+  const semiSpaces = [['--max-old-space-size=96', '--max-semi-space-size=16'], ['--max-old-space-size=256', '--max-semi-space-size=32']]
+  for (const [flags, oldGeneration, reserve] of [[semiSpaces[0], 96 * MB, 48 * MB], [semiSpaces[1], 256 * MB, 96 * MB]]) {
     const { before, after } = liveLimits(t, flags)
-    const oldGeneration = Number(flags[0].split('=')[1]) * MB
     assert.equal(before.liveLimit, before.limit)
     assert.equal(after.liveLimit, oldGeneration)
+    assert.equal(after.limit - after.liveLimit, reserve)
     assert.equal(after.limit, before.limit, "the app's own limit is as it was")
-    if (reserve !== undefined) assert.equal(after.limit - after.liveLimit, reserve)
   }
-  const { after } = liveLimits(t, ['--max-old-space-size=96'], 'native-heap-statistics')
+  // Nearly full: V8 does not lower a limit to less than five quarters of what lives.
+  const full = liveLimits(t, semiSpaces[0], { fillMb: 80 })
+  assert.ok(full.after.liveLimit > 96 * MB && full.after.liveLimit < 116 * MB, `${full.after.liveLimit / MB} MiB`)
+  const { after } = liveLimits(t, ['--max-old-space-size=96'], { without: 'native-heap-statistics' })
   assert.equal(after.liveLimit, after.limit)
 })
 
 /** V8's limits as a process with these flags tells them, before and after a floor of a shadow. */
-function liveLimits (t, flags, without) {
+function liveLimits (t, flags, { fillMb = 0, without } = {}) {
   const code = `
     const { start } = require(${JSON.stringify(path.join(__dirname, '..'))})
     const probe = start({ preset: 'test', directory: ${JSON.stringify(makeDirectory(t))}, service: 'limits' })
     const ticked = async (known) => { while (!known(probe.stats().heap)) await new Promise((resolve) => setTimeout(resolve, 10)) }
+    const kept = globalThis.kept = []
+    while (process.memoryUsage().heapUsed < ${fillMb << 20}) kept.push(Array.from({ length: 1000 }, (_, i) => ({ i })))
     ;(async () => {
       await ticked((heap) => heap)
       const before = probe.stats().heap
-      const { uptimeMs } = probe.stats()
       const { floor } = await probe.capture({ floor: true })
-      await ticked(() => floor !== undefined && probe.stats().uptimeMs > uptimeMs + 1_000)
+      const answered = probe.stats().uptimeMs
+      // Some ticks later.
+      await ticked(() => floor !== undefined && probe.stats().uptimeMs > answered + 1_000)
       const after = probe.stats().heap
       await probe.stop()
       console.log(JSON.stringify({ before, after }))

@@ -16,6 +16,7 @@ pub mod history;
 pub mod hypothesis;
 pub mod in_flight;
 pub mod join;
+mod live_limit;
 pub mod memory_map;
 pub mod memory_series;
 mod monitor;

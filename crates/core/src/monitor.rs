@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::event::{Event, GcKind, GcRecord, Nanos, RequestRecord, RouteId, Running, TickReading};
 use crate::history::{Durations, Tally};
 use crate::hypothesis::{self, SystemReading};
+use crate::live_limit::LiveLimit;
 use crate::memory_map::MemoryMap;
 use crate::number;
 use crate::observation::{Census, Floor, ProcessCounts, SiteInfo};
@@ -66,8 +67,7 @@ pub struct Monitor {
     planner: Planner,
     gc: GcStats,
     tick: Option<TickReading>,
-    /// Room for the young generation in V8's heap limit, bytes; 0 until a shadow has measured it.
-    young_generation_reserve: u64,
+    live_limit: LiveLimit,
     process: hypothesis::Process,
     system: Option<SystemReading>,
     /// The heap right after the last full collection, here or in a shadow, bytes.
@@ -97,7 +97,7 @@ impl Monitor {
             planner: Planner::new(pace, warm),
             gc: GcStats::default(),
             tick: None,
-            young_generation_reserve: 0,
+            live_limit: LiveLimit::default(),
             process: hypothesis::Process::new(config.tick_ms),
             system: None,
             floor: None,
@@ -131,7 +131,7 @@ impl Monitor {
             Event::Requests(records) => records.iter().for_each(|record| self.finished(record)),
             Event::Gc(gc) => self.collected(gc),
             Event::Tick(tick) => {
-                let live_limit = tick.heap_limit.saturating_sub(self.young_generation_reserve);
+                let live_limit = self.live_limit.read(tick.heap_limit);
                 let tick = TickReading { live_limit, ..**tick };
                 self.attribution.ticked(&tick);
                 self.process.ticked(&tick);
@@ -181,7 +181,7 @@ impl Monitor {
 
     /// How many bytes of V8's heap limit are room for the young generation, as a shadow has measured.
     pub fn young_generation_reserve(&mut self, bytes: u64) {
-        self.young_generation_reserve = bytes;
+        self.live_limit.measured(bytes);
     }
 
     /// What a walk of the heap found; `false` when its mark is not among the last 16.
@@ -286,11 +286,14 @@ impl Monitor {
 
     /// Whether a shadow should be asked for a floor now; then tell [`Monitor::floor_asked`] or [`Monitor::floor_put_off`].
     pub fn wants_floor(&mut self, now: Nanos) -> bool {
-        self.planner.wants(now.0, self.findings.leaks.len())
+        let limit = self.tick.map_or(0, |tick| tick.heap_limit);
+        let for_limit = self.live_limit.matters(self.floor, limit) && self.planner.may_ask(now.0);
+        self.planner.wants(now.0, self.findings.leaks.len()) || for_limit
     }
 
     /// A shadow is asked for a floor.
     pub fn floor_asked(&mut self, now: Nanos) {
+        self.live_limit.asked();
         self.planner.asked(now.0);
     }
 

@@ -223,6 +223,11 @@ impl Planner {
         self.native.read(at_ns, number(bytes), self.pace.slice_ns);
     }
 
+    /// Whether a floor may be asked for now, for another reason than growth.
+    pub fn may_ask(&self, now_ns: u64) -> bool {
+        self.on && now_ns >= self.not_before_ns && now_ns >= self.next_ns
+    }
+
     /// Whether a floor should be asked for now. `leaks`: how many are reported.
     pub fn wants(&mut self, now_ns: u64, leaks: usize) -> bool {
         if !self.on || now_ns < self.not_before_ns {

@@ -221,7 +221,7 @@ pub struct HeapStats {
     pub total: u64,
     /// V8's `heap_size_limit`.
     pub limit: u64,
-    /// What may be live: `limit` without the room for the young generation, once a shadow has measured that.
+    /// What may be live: the smallest `limit` so far without the room for the young generation, once a shadow has measured that.
     #[serde(default)]
     pub live_limit: u64,
     /// V8's `external_memory`.

@@ -2,18 +2,21 @@
 //!
 //! `heap_size_limit` is the old generation's limit and three semi-spaces (`Heap::MaxReserved` in V8's `heap.cc`). A process dies when
 //! the old generation's limit is reached, and no function of V8 tells the two apart: with `--max-old-space-size=256` Node 24
-//! says 448 MiB. A shadow may lower the old generation's limit to a number of ours, for it ends anyway; what V8 then says above
-//! that number is the rest.
+//! says 448 MiB. A shadow may set the old generation's limit to a number of ours, for it ends anyway; what V8 then says above
+//! that number is the rest. V8 lowers it to no less than the objects' size and a quarter: where that changes nothing, the old generation's
+//! limit is at most so much, and the rest at least what is left.
 
 use crate::heap_limit::{find_add, find_remove};
 use crate::{HeapReader, Isolate};
 use std::ffi::c_void;
 
-/// V8 lowers the limit to no less than the objects' size and a quarter of it; so far above that we stay, bytes.
-const MARGIN: u64 = 1 << 20;
+/// So far above V8's least we stay, bytes.
+const MARGIN: u64 = 64 << 10;
+/// A full heap is believed to be one only where no more than three semi-spaces of 64 MiB follow from that, V8's largest by default.
+const MOST: u64 = 192 << 20;
 
-/// The part of `heap_size_limit` that the old generation cannot use, bytes; a few microseconds. `None` where the running node lacks a
-/// function, where the heap is so full that the limit cannot be lowered, and where two measurements differ.
+/// The part of `heap_size_limit` that the old generation cannot use, bytes; in a heap that is four fifths full, at least so much. A few
+/// microseconds. `None` where the running node lacks a function, and where two measurements differ.
 ///
 /// # Safety
 ///
@@ -35,12 +38,13 @@ pub unsafe fn young_generation_reserve(reader: &HeapReader) -> Option<u64> {
 
 /// `lower` sets the old generation's limit, if that is less than it was, and returns V8's whole limit.
 fn reserve(limit: u64, least: u64, mut lower: impl FnMut(u64) -> u64) -> Option<u64> {
-    let mut measured = |wanted: u64| {
-        let lowered = lower(wanted);
-        if lowered < limit { lowered.checked_sub(wanted) } else { None }
-    };
-    let first = measured(least.checked_add(MARGIN)?)?;
-    let second = measured(least)?;
+    let wanted = least.checked_add(MARGIN)?;
+    let lowered = lower(wanted);
+    if lowered == limit {
+        return limit.checked_sub(wanted).filter(|reserve| *reserve <= MOST);
+    }
+    let first = lowered.checked_sub(wanted)?;
+    let second = lower(least).checked_sub(least)?;
     (first == second).then_some(first)
 }
 
@@ -72,9 +76,14 @@ mod tests {
     }
 
     #[test]
-    fn a_heap_too_full_to_lower_its_limit_tells_nothing() {
+    fn a_heap_too_full_to_lower_its_limit_tells_the_least() {
         let (limit, lower) = v8(96 * MB, 48 * MB, 90 * MB);
-        assert_eq!(reserve(limit, 114 * MB, lower), None);
+        assert_eq!(reserve(limit, 114 * MB, lower), Some(30 * MB - MARGIN));
+    }
+
+    #[test]
+    fn a_limit_that_cannot_be_lowered_at_all_is_no_full_heap() {
+        assert_eq!(reserve(4_144 * MB, 14 * MB, |_| 4_144 * MB), None);
     }
 
     #[test]

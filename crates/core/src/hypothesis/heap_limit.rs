@@ -5,8 +5,9 @@ use super::reading::Level;
 use super::sentence::{bytes, percent};
 use super::{Facts, Opinion};
 
-/// From this share of the limit on V8 collects far more often.
-const NEAR: f64 = 0.8;
+/// From about this share of the limit on V8 collects far more often. Below the 0.8 beyond which a limit that was never measured before is
+/// known only roughly.
+const NEAR: f64 = 0.75;
 
 pub(super) fn judge(facts: &Facts<'_>) -> Opinion {
     let recent = |level| facts.history.typical(level, Span::Recent);
