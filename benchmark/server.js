@@ -92,14 +92,15 @@ async function scrape ({ pid, served, load }, rounds, ms) {
 
 /**
  * p99 of the app while garbage goes to the probe, to a sink of its own process, and nowhere. Hostile clients do not run on the machine
- * that they attack: where there are two cores, the app's thread and its clients have one, all else, the probe's threads too, the other.
+ * that they attack: where there are two cores, the app's thread and its clients have one, all else, the probe's threads too, the other, and
+ * the hostile ones run only when nobody else wants it; else V8's own threads would wait for them, and each collection with those.
  */
 async function abuse ({ pid, app, served, load }, rounds, count) {
   const patient = startChild('load.js', [app])
   await once(patient, 'message')
   const [garbage, sinkProcess] = [startChild('garbage.js', []), startChild('garbage.js', ['sink'])]
   const [, [sink]] = await Promise.all([once(garbage, 'message'), once(sinkProcess, 'message')])
-  const apart = pin(0, [load.pid, patient.pid, pid]) && pin(1, [...threads(pid).filter((id) => id !== `${pid}`), garbage.pid, sinkProcess.pid])
+  const apart = pin(0, [load.pid, patient.pid, pid]) && pin(1, [...threads(pid).filter((id) => id !== `${pid}`), garbage.pid, sinkProcess.pid]) && giveWay(garbage.pid)
   const ports = { probe: served, sink, none: undefined }
   const quick = { probe: [], sink: [], none: [] }
   const waiting = { probe: [], sink: [], none: [] }
@@ -132,7 +133,7 @@ async function abuse ({ pid, app, served, load }, rounds, count) {
     return `${median(p99.probe).toFixed(2)} ms at the probe, ${median(p99.sink).toFixed(2)} ms at a sink, ${median(p99.none).toFixed(2)} ms without; ` +
       `ratio to the sink ${median(against('sink')).toFixed(3)} (${quartiles(against('sink'), 3)}), to none ${median(against('none')).toFixed(3)} (${quartiles(against('none'), 3)})`
   }
-  process.stdout.write(`${rounds * count} requests of garbage and 500 slow connections, ${rounds} rounds, ${apart ? 'they and the probe\'s threads on a core of their own' : 'all on the same cores'}; p99 of the app:\n` +
+  process.stdout.write(`${rounds * count} requests of garbage and 500 slow connections, ${rounds} rounds, ${apart ? 'they and the probe\'s threads on a core of their own, they at idle priority' : 'all on the same cores'}; p99 of the app:\n` +
     `  requests with work of some 0.1 ms: ${told(quick)}\n  requests that wait 20 ms besides: ${told(waiting)}\n` +
     `CPU of the server's thread meanwhile: ${(100 * cpu / time).toFixed(1)} % of one\n` +
     `memory of the app: ${mb(before)} before, at most ${mb(most)}, ${mb(memory(pid))} after\n`)
@@ -196,6 +197,11 @@ function threads (pid) {
 /** Has these threads run on one core only; `false` where that cannot be. Threads that a process has already stay where they are. */
 function pin (core, ids) {
   return os.cpus().length > 1 && ids.every((id) => spawnSync('taskset', ['-cp', `${core}`, `${id}`]).status === 0)
+}
+
+/** Has a process run only where nobody else would. */
+function giveWay (pid) {
+  return spawnSync('chrt', ['--all-tasks', '--idle', '--pid', '0', `${pid}`]).status === 0
 }
 
 /** The thread of this name. */

@@ -83,8 +83,7 @@ impl Redactor<'_> {
             let mut key = Vec::new();
             self.source.string(&mut key, LONGEST_KEY)?;
             self.source.take(b':', "`:` after a key")?;
-            self.section(&key, first)?;
-            first = false;
+            first &= !self.section(&key, first)?;
             if !self.source.goes_on(b'}', "`,` or `}` after a section")? {
                 break;
             }
@@ -96,7 +95,8 @@ impl Redactor<'_> {
         self.write(b"}\n")
     }
 
-    fn section(&mut self, key: &[u8], first: bool) -> Result<(), ReadError> {
+    /// Whether it was written: nobody knows what an unknown section would give away.
+    fn section(&mut self, key: &[u8], first: bool) -> Result<bool, ReadError> {
         let known: &[&[u8]] = &[
             b"snapshot",
             b"nodes",
@@ -108,8 +108,8 @@ impl Redactor<'_> {
             b"strings",
         ];
         if !known.contains(&key) {
-            // Nobody knows what an unknown section would give away.
-            return self.source.value(&mut Vec::new(), 0);
+            self.source.value(&mut Vec::new(), 0)?;
+            return Ok(false);
         }
         self.write(if first { b"\"" } else { b",\n\"" })?;
         self.write(key)?;
@@ -130,7 +130,8 @@ impl Redactor<'_> {
                 self.write(&tree)
             }
             _ => self.rows(key),
-        }
+        }?;
+        Ok(true)
     }
 
     fn rows(&mut self, key: &[u8]) -> Result<(), ReadError> {

@@ -93,9 +93,12 @@ fn numbers_go_when_asked() {
 fn sections_that_nobody_knows_are_left_out() {
     let json =
         heap().json().replace("\"trace_tree\":[]", "\"trace_tree\":[\"secret\"],\"notes\":[\"secret\"]");
-    let (text, _) = redacted(&json);
-    assert!(!text.contains("secret") && !text.contains("notes"));
-    assert!(read(&mut text.as_bytes(), &mut |_| true).is_ok());
+    let first = json.replacen('{', "{\"notes\":[\"secret\"],", 1);
+    for json in [json, first] {
+        let (text, _) = redacted(&json);
+        assert!(!text.contains("secret") && !text.contains("notes"));
+        assert!(read(&mut text.as_bytes(), &mut |_| true).is_ok());
+    }
 }
 
 #[test]
