@@ -31,9 +31,9 @@ impl Bits {
     }
 }
 
-/// Bits with the rank of each that is set.
+/// A set of numbers from 0, each member with its rank: a bit and a half for each number, in memory.
 #[derive(Debug)]
-pub(crate) struct Ranked {
+pub struct Ranked {
     bits: Bits,
     /// How many are set before each word.
     before: Vec<u32>,
@@ -55,14 +55,28 @@ impl Ranked {
         Self { bits, before, count: count as usize }
     }
 
-    /// How many are set.
-    pub(crate) fn count(&self) -> usize {
+    /// The set of those positions for which the iterator says so.
+    pub fn of(members: impl Iterator<Item = bool>) -> Self {
+        let mut words = Vec::new();
+        for (number, is_member) in members.enumerate() {
+            if number % 64 == 0 {
+                words.push(0);
+            }
+            if is_member && let Some(word) = words.last_mut() {
+                *word |= 1 << (number % 64);
+            }
+        }
+        Self::new(Bits(words))
+    }
+
+    /// How many members there are.
+    pub fn count(&self) -> usize {
         self.count
     }
 
-    /// How many are set before this one; `None` where it is not.
+    /// How many members come before this one; `None` for what is none. O(1).
     #[inline]
-    pub(crate) fn rank(&self, node: u32) -> Option<usize> {
+    pub fn rank(&self, node: u32) -> Option<usize> {
         let word = *self.bits.0.get((node / 64) as usize)?;
         let bit = 1_u64 << (node % 64);
         if word & bit == 0 {
@@ -112,5 +126,16 @@ mod tests {
         assert_eq!((ranked.rank(4), ranked.rank(300), ranked.rank(u32::MAX)), (None, None, None));
         assert_eq!(ranked.back().collect::<Vec<u32>>(), set.into_iter().rev().collect::<Vec<u32>>());
         assert_eq!(ranked.bytes(), 5 * 12);
+    }
+
+    #[test]
+    fn members_are_numbered_in_order() {
+        let ranked = Ranked::of((0..1000_u32).map(|number| number % 7 == 3));
+
+        assert_eq!(ranked.count(), 143);
+        for (rank, number) in (0..1000_u32).filter(|number| number % 7 == 3).enumerate() {
+            assert_eq!(ranked.rank(number), Some(rank));
+        }
+        assert_eq!((ranked.rank(4), ranked.rank(1000)), (None, None));
     }
 }

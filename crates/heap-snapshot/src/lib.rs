@@ -55,6 +55,7 @@ pub use analysis::{
     ANALYSIS_SCHEMA, Analysis, ClassLine, ClassLineGrowth, Comparison, DIFF_SCHEMA, Diff, Gathering, Totals,
     analyze,
 };
+pub use bits::Ranked;
 pub use census::{Census, Group, Listeners, Promises, Repeated, census};
 pub use classes::{Class, histogram, retained_by_class};
 pub use dominator_tree::DominatorTree;

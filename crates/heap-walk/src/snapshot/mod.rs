@@ -11,7 +11,6 @@ mod edges;
 mod format;
 mod ids;
 mod labels;
-mod live;
 mod naming;
 mod nodes;
 mod places;
@@ -27,7 +26,7 @@ use dispatch::{Dispatch, Sample};
 use edges::{Edge, Edges};
 use format::{EdgeType, Json, NODE_FIELDS, NodeType};
 use ids::Ids;
-use live::Live;
+use leakprobe_heap_snapshot::Ranked;
 use places::Places;
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -48,10 +47,10 @@ impl Made {
 pub(crate) fn write(heap: &mut Heap<'_>, reached: &mut Reached, out: &mut dyn Write) -> io::Result<()> {
     let kinds = reached.roots.names.iter().map(|(kind, name)| (*kind, name.clone())).collect();
     let made = Made { kinds };
-    let live = Live::of(reached.reached_numbers());
+    let live = Ranked::of(reached.reached_numbers());
     let mut writer = Writer {
         first_object: made.count(),
-        first_store: made.count() + live.count(),
+        first_store: made.count() + live.count() as u64,
         made,
         live,
         strings: Strings::default(),
@@ -73,7 +72,7 @@ struct Writer<'w, 'a, 'o> {
     heap: &'w mut Heap<'a>,
     reached: &'w mut Reached,
     made: Made,
-    live: Live,
+    live: Ranked,
     first_object: u64,
     first_store: u64,
     strings: Strings,
@@ -180,12 +179,12 @@ impl Writer<'_, '_, '_> {
         let Self { heap, reached, live, edges, strings, json, first_object, .. } = self;
         let (mut count, mut done) = (0, Ok(()));
         edges.of(heap, reached, place, &mut |heap, Edge { label, target }| {
-            let index = heap.objects.number(target).and_then(|number| live.index(number.0));
+            let index = heap.objects.number(target).and_then(|number| live.rank(number.0));
             let Some(index) = index else { return };
             count += 1;
             if written && done.is_ok() {
                 let (edge_type, name) = strings.labelled(heap, label);
-                done = json.edge(edge_type, name, *first_object + index);
+                done = json.edge(edge_type, name, *first_object + index as u64);
             }
         });
         done?;
@@ -277,9 +276,9 @@ impl Writer<'_, '_, '_> {
             while let Some(place) = next {
                 next = self.heap.objects.after(place);
                 if let Some(number) = self.heap.objects.number(place)
-                    && let Some(index) = self.live.index(number.0)
+                    && let Some(index) = self.live.rank(number.0)
                 {
-                    each(self, place, index)?;
+                    each(self, place, index as u64)?;
                 }
             }
         }
@@ -293,7 +292,7 @@ impl Writer<'_, '_, '_> {
 
     fn node_at(&self, place: Place) -> Option<u64> {
         let number = self.heap.objects.number(place)?;
-        Some(self.first_object + self.live.index(number.0)?)
+        Some(self.first_object + self.live.rank(number.0)? as u64)
     }
 }
 
