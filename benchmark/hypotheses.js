@@ -71,7 +71,9 @@ async function run (name, box) {
     while (Date.now() - began < LIMIT_MS) {
       await new Promise((resolve) => setTimeout(resolve, EVERY_MS))
       child.stdin.write('\n')
-      const { value, done } = await lines.next()
+      const line = await Promise.race([lines.next(), silence()])
+      if (line === undefined) return { right: false, said: `the process has not answered for ${LIMIT_MS / 1000} s` }
+      const { value, done } = line
       if (done) return { right: false, said: `the process has ended (${child.exitCode ?? child.signalCode})` }
       told = JSON.parse(value)
       const enough = Date.now() - began >= (name === 'steady' ? 2 * LEAST_MS : LEAST_MS)
@@ -92,6 +94,11 @@ async function run (name, box) {
   }
 }
 
+/** Resolves when nobody can be waited for any longer. */
+function silence () {
+  return new Promise((resolve) => setTimeout(resolve, LIMIT_MS).unref())
+}
+
 /** A cgroup (version 1, as root) with the limit that the trouble needs. */
 function boxOf (name) {
   const controller = { 'cpu-throttled': 'cpu', 'cgroup-limit': 'memory', 'page-faults': 'memory' }[name]
@@ -102,7 +109,7 @@ function boxOf (name) {
     fs.mkdirSync(folder)
     if (controller === 'cpu') {
       set('cpu.cfs_period_us', 100_000)
-      set('cpu.cfs_quota_us', 3000)
+      set('cpu.cfs_quota_us', 5000)
     } else {
       set('memory.limit_in_bytes', MEMORY_LIMIT)
     }
