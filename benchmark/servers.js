@@ -106,7 +106,10 @@ async function run ({ command, requests }, directory, binary, port, home) {
   for (;;) {
     const up = await ask(requests[0]).then(() => true, () => false)
     if (up) break
-    if (child.exitCode !== null || Date.now() > until) throw Object.assign(new Error(`it does not come up (${child.exitCode ?? child.signalCode ?? 'still running'})`), { stderr: complaints })
+    if (child.exitCode !== null || Date.now() > until) {
+      child.kill('SIGKILL')
+      throw Object.assign(new Error(`it does not come up (${child.exitCode ?? child.signalCode ?? 'still running'})`), { stderr: complaints })
+    }
     await wait(200)
   }
   return {
@@ -157,17 +160,15 @@ async function captured ({ api }, home) {
   const { id } = await api('capture', '{ "heapSnapshot": true }')
   const until = Date.now() + CAPTURE_MS
   for (;;) {
-    const found = await api(`incidents/${id}`).catch(() => undefined)
-    const state = found?.incident?.heapSnapshot?.state ?? found?.heapSnapshot?.state
+    const state = await api(`incidents/${id}`).then(({ heapSnapshot }) => heapSnapshot?.state)
     if (state !== undefined && state !== 'pending') break
     if (Date.now() > until) return { problems: ['the capture was not written'] }
     await wait(200)
   }
-  const folder = fs.readdirSync(home, { recursive: true }).find((name) => name.endsWith('.heapsnapshot.gz'))
-  const incident = await api(`incidents/${id}`)
-  const { shadow } = incident.incident ?? incident
-  if (folder === undefined) return { shadow, problems: [`no heap snapshot was written: ${JSON.stringify((incident.incident ?? incident).heapSnapshot)}`] }
-  const file = path.join(home, folder)
+  const name = fs.readdirSync(home, { recursive: true }).find((name) => name.endsWith('.heapsnapshot.gz'))
+  const { shadow, heapSnapshot } = await api(`incidents/${id}`)
+  if (name === undefined) return { shadow, problems: [`no heap snapshot was written: ${JSON.stringify(heapSnapshot)}`] }
+  const file = path.join(home, name)
   const { status, stdout, stderr } = spawnSync(process.execPath, [path.join(ROOT, 'bin.js'), 'analyze', file], { encoding: 'utf8' })
   return { shadow, bytes: fs.statSync(file).size, analysed: stdout.split('\n')[0].replace(/^\S+: /, ''), problems: status === 0 ? [] : [`it cannot be analysed: ${stderr}`] }
 }
@@ -213,4 +214,7 @@ function readOptions () {
   return { seconds, only: values.only?.split(','), binary }
 }
 
-main()
+main().catch((error) => {
+  process.stderr.write(`${error.stack}\n`)
+  process.exitCode = 1
+})
