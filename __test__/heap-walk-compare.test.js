@@ -88,15 +88,16 @@ test('object by object, the walk has what V8 has: sizes, edges, retained sizes',
   for (let node = 0; node < walk.count; node++) if (walk.isReal(node)) walked.set(walk.id(node), node)
   const pairs = []
   const of = { objects: 0, sameSize: 0, edges: 0, sameEdge: 0, sameRetained: 0 }
-  const missing = new Map()
+  const [missing, missingEdges] = [new Map(), new Map()]
+  const count = (map, key) => map.set(key, (map.get(key) ?? 0) + 1)
+  const most = (map) => [...map].sort((a, b) => b[1] - a[1]).slice(0, 20).map(([key, times]) => `${key} ${times}`).join('; ')
   for (let node = 0; node < v8.count; node++) {
     if (!v8.isReal(node) || !still.has(v8.id(node))) continue
     of.objects++
     const there = walked.get(v8.id(node))
     if (there !== undefined) pairs.push([node, there])
-    else missing.set(v8.className(node), (missing.get(v8.className(node)) ?? 0) + 1)
+    else count(missing, v8.className(node))
   }
-  t.diagnostic([...missing].sort((a, b) => b[1] - a[1]).slice(0, 20).join('; '))
   const retained = [retainedSizes(v8), retainedSizes(walk)]
   for (const [node, there] of pairs) {
     if (v8.size(node) === walk.size(there)) of.sameSize++
@@ -107,10 +108,12 @@ test('object by object, the walk has what V8 has: sizes, edges, retained sizes',
       if (to === undefined || !v8.isReal(v8.targets[edge])) continue
       of.edges++
       if (targets.has(to)) of.sameEdge++
+      else count(missingEdges, `${v8.className(node)} -> ${v8.className(v8.targets[edge])}`)
     }
   }
   const share = { found: pairs.length / of.objects, size: of.sameSize / pairs.length, edges: of.sameEdge / of.edges, retained: of.sameRetained / pairs.length }
   t.diagnostic(`${process.version}: ${of.objects} objects, ${of.edges} edges: ${JSON.stringify(share)}`)
+  t.diagnostic(`not found: ${most(missing)}; edges: ${most(missingEdges)}`)
   assert.ok(of.objects > 300_000 && of.edges > 1_000_000)
   assert.ok(share.found >= 0.999, `${of.objects - pairs.length} of ${of.objects} objects not found`)
   assert.ok(share.size >= 0.99, `${share.size} of the sizes`)

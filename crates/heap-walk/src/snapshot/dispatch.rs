@@ -13,7 +13,7 @@ const ENTRY_BYTES: u64 = 16;
 const OBJECT_SHIFT: u32 = 16;
 /// The lowest bit behind them is the collector's.
 const MARK: u64 = 1;
-/// Functions that are looked at. Most of them must have code.
+/// Functions whose code is looked for. Most of them must have some.
 const LOOKED_AT: usize = 200;
 
 /// The table.
@@ -25,25 +25,39 @@ pub(crate) struct Dispatch {
 
 /// Functions that tell how the table counts.
 #[derive(Debug, Default)]
-pub(crate) struct Sample(Vec<u64>);
+pub(crate) struct Sample {
+    /// The bits that are not 0 in all numbers.
+    bits: u32,
+    /// Functions of different numbers. Closures of one function share theirs, and can lie beside each other by the thousand.
+    functions: Vec<(u64, u32)>,
+}
 
 impl Sample {
-    /// Takes a function's address, if there are not enough yet.
-    pub(crate) fn add(&mut self, function: u64) {
-        if self.0.len() < LOOKED_AT {
-            self.0.push(function);
+    /// Takes the function at an address.
+    pub(crate) fn add(&mut self, heap: &Heap<'_>, function: u64) {
+        self.note(function, heap.memory.half(function + NUMBER));
+    }
+
+    fn note(&mut self, function: u64, number: u32) {
+        self.bits |= number;
+        if self.functions.len() < LOOKED_AT && self.functions.iter().all(|(_, other)| *other != number) {
+            self.functions.push((function, number));
         }
+    }
+
+    /// How many of the lowest bits are 0 in all numbers.
+    fn shift(&self) -> u32 {
+        self.bits.trailing_zeros().min(u32::BITS - 1)
     }
 }
 
 impl Dispatch {
     /// The table of the running V8; `None` where functions refer to their code themselves, or it is not understood.
-    pub(crate) fn learn(heap: &mut Heap<'_>, Sample(functions): &Sample) -> Option<Self> {
-        let base = heap.functions.dispatch_table()?;
-        let shift = shift(functions.iter().map(|function| heap.memory.half(function + NUMBER)));
-        let dispatch = Self { base, shift };
-        let with = functions.iter().filter(|function| dispatch.code(heap, **function).is_some()).count();
-        (with * 2 > functions.len()).then_some(dispatch)
+    pub(crate) fn learn(heap: &mut Heap<'_>, sample: &Sample) -> Option<Self> {
+        let dispatch = Self { base: heap.functions.dispatch_table()?, shift: sample.shift() };
+        let with =
+            sample.functions.iter().filter(|(function, _)| dispatch.code(heap, *function).is_some()).count();
+        (with * 2 > sample.functions.len()).then_some(dispatch)
     }
 
     /// The code of a function.
@@ -60,19 +74,28 @@ impl Dispatch {
     }
 }
 
-/// How many of the lowest bits are 0 in all numbers.
-fn shift(numbers: impl Iterator<Item = u32>) -> u32 {
-    numbers.fold(0, |all, number| all | number).trailing_zeros().min(u32::BITS - 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn sample(numbers: impl IntoIterator<Item = u32>) -> Sample {
+        let mut sample = Sample::default();
+        numbers.into_iter().zip(0..).for_each(|(number, function)| sample.note(function, number));
+        sample
+    }
+
     #[test]
     fn what_is_0_in_all_numbers_does_not_count() {
-        assert_eq!(shift([0x100, 0x2300, 0x40_0000].into_iter()), 8);
-        assert_eq!(shift([6, 7].into_iter()), 0);
-        assert_eq!(shift([].into_iter()), 31);
+        assert_eq!(sample([0x100, 0x2300, 0x40_0000]).shift(), 8);
+        assert_eq!(sample([6, 7]).shift(), 0);
+        assert_eq!(sample([]).shift(), 31);
+    }
+
+    #[test]
+    fn closures_that_share_a_number_do_not_hide_how_numbers_count() {
+        let closures = std::iter::repeat_n(0x1200, 10_000);
+        let sample = sample(closures.chain((1..1000).map(|number| number << 8)));
+        assert_eq!(sample.shift(), 8);
+        assert_eq!(sample.functions.len(), LOOKED_AT);
     }
 }

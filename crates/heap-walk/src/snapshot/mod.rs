@@ -117,7 +117,7 @@ impl Writer<'_, '_, '_> {
             strings += usize::from(instance_type < first_nonstring);
             writer.ids.note(index, || writer.heap.object_id(object));
             if instance_type == writer.heap.layout.instance_type(Known::JsFunction) {
-                functions.add(object);
+                functions.add(writer.heap, object);
             }
             writer.edges.note_ephemerons(writer.heap, writer.reached, place);
             if instance_type == writer.heap.layout.instance_type(Known::JsArrayBuffer)
