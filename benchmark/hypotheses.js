@@ -18,6 +18,8 @@ const LEAST_MS = 16_000
 const EVERY_MS = 1000
 const MB = 1 << 20
 const MEMORY_LIMIT = 160 * MB
+/** When pages begin to be taken away, and how often. */
+const RECLAIM = { afterMs: 8000, everyMs: 50 }
 
 /** What a trouble brings with it by its nature. */
 const BRINGS = {
@@ -27,7 +29,7 @@ const BRINGS = {
   'handle-leak': [],
   'malloc-fragmentation': [],
   'v8-fragmentation': [],
-  'page-faults': ['native-leak', 'cgroup-limit', 'cpu', 'blocked-event-loop'],
+  'page-faults': ['cpu', 'blocked-event-loop'],
   'gc-pressure': ['cpu', 'blocked-event-loop'],
   'heap-limit': [],
   'cgroup-limit': [],
@@ -38,6 +40,8 @@ const BRINGS = {
 }
 const FLAGS = { 'heap-limit': ['--max-old-space-size=96'] }
 const NAME = { 'cpu-throttled': 'cpu' }
+/** Those that befall a steady server from outside. */
+const MADE_OUTSIDE = ['cpu-throttled', 'page-faults']
 
 async function main () {
   const { values } = parseArgs({ options: { only: { type: 'string' } } })
@@ -59,7 +63,7 @@ async function main () {
 }
 
 async function run (name, box) {
-  const trouble = name === 'cpu-throttled' ? 'steady' : name
+  const trouble = MADE_OUTSIDE.includes(name) ? 'steady' : name
   const node = box?.node ?? process.execPath
   const child = spawn(node, ['--expose-gc', ...FLAGS[name] ?? [], FIXTURE, trouble], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...box?.env } })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
@@ -120,6 +124,7 @@ function boxOf (name) {
     env: { MEMORY_LIMIT, MEMORY_USAGE: path.join(folder, 'memory.usage_in_bytes') },
     enter: (pid) => set('cgroup.procs', pid),
     remove: () => {
+      clearTimeout(box.timer)
       try { fs.rmdirSync(folder) } catch { /* Its last process is not gone yet. */ }
       if (box.node !== undefined) fs.rmSync(path.dirname(box.node), { recursive: true })
     }
@@ -130,6 +135,12 @@ function boxOf (name) {
     fs.copyFileSync(process.execPath, box.node)
     // And out of the page cache, where they are counted for whoever wrote them.
     spawnSync('dd', [`if=${box.node}`, 'iflag=nocache', 'count=0'], { stdio: 'ignore' })
+    // What a machine short of memory does: the kernel takes the executable's pages, and the process reads them again.
+    const reclaim = () => {
+      set('memory.force_empty', 0)
+      box.timer = setTimeout(reclaim, RECLAIM.everyMs)
+    }
+    box.timer = setTimeout(reclaim, RECLAIM.afterMs)
   }
   return box
 }
