@@ -114,6 +114,9 @@ export declare class NativeProbe {
   stopHeapSamples(taken: boolean): void
 }
 
+/** Checks the alarms that complete triggers call, given as JSON like the `names` of those there are; JSON as of `completeTriggers`. */
+export declare function checkAlarmNames(triggers: string, names: string): string
+
 /** What a command printed. */
 export interface CliOutput {
   /** Exit code. */

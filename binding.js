@@ -837,6 +837,7 @@ module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __n
 module.exports = nativeBinding
 module.exports.Cancellation = nativeBinding.Cancellation
 module.exports.NativeProbe = nativeBinding.NativeProbe
+module.exports.checkAlarmNames = nativeBinding.checkAlarmNames
 module.exports.completeAlarms = nativeBinding.completeAlarms
 module.exports.completeTriggers = nativeBinding.completeTriggers
 module.exports.HeapSampling = nativeBinding.HeapSampling

@@ -4,7 +4,7 @@
 // URLs and keys are secrets: they are in no message.
 
 const { codedError } = require('./errors')
-const { completeBy } = require('./trigger-options')
+const { completeWith } = require('./trigger-options')
 
 /** Fields that may stand in the environment instead: secrets do not belong into files. */
 const SECRETS = ['url', 'key']
@@ -12,7 +12,8 @@ const FROM_ENVIRONMENT = /^env:([A-Za-z_][A-Za-z0-9_]*)$/
 
 /** The complete alarms, `[]` for `false`. Throws the first problem; the error has all of them under `problems`. */
 function completeAlarms (value, at) {
-  return completeBy('completeAlarms', Array.isArray(value) ? value.map((alarm, index) => resolved(alarm, at, index)) : value, at)
+  const alarms = Array.isArray(value) ? value.map((alarm, index) => resolved(alarm, at, index)) : value
+  return completeWith((native, json) => native.completeAlarms(json, at.preset === 'test'), alarms, at)
 }
 
 function resolved (alarm, at, index) {
@@ -33,16 +34,8 @@ function resolved (alarm, at, index) {
 
 /** Refuses triggers that call an alarm which there is not. */
 function checkAlarmNames ({ alarms, triggers }) {
-  const names = new Set((alarms || []).map(({ name }) => name))
-  const refuse = (option, received) => {
-    const known = names.size === 0 ? 'an alarm in the option alarms, which has none' : `the name of an alarm: one of ${[...names].join(', ')}`
-    throw codedError('LEAKPROBE_ERR_OPTION', { option, expected: known, received })
-  }
-  for (const [index, trigger] of triggers.entries()) {
-    const missing = trigger.alarms?.findIndex((name) => !names.has(name)) ?? -1
-    if (missing >= 0) refuse(`triggers[${index}].alarms[${missing}]`, `"${trigger.alarms[missing]}"`)
-    if (trigger.actions.includes('webhook') && names.size === 0) refuse(`triggers[${index}].actions`, '"webhook"')
-  }
+  const names = JSON.stringify((alarms || []).map(({ name }) => name))
+  completeWith((native, json) => native.checkAlarmNames(json, names), triggers, { option: 'triggers' })
 }
 
 module.exports = { completeAlarms, checkAlarmNames }

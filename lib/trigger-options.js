@@ -27,15 +27,15 @@ const MOST_VALUES = 20_000
  * addon there is nobody to check them, and none.
  */
 function completeTriggers (value, at) {
-  return completeBy('completeTriggers', value, at)
+  return completeWith((native, json) => native.completeTriggers(json, at.preset === 'test'), value, at)
 }
 
-/** What the addon's function of this name makes of the value. */
-function completeBy (name, value, at) {
+/** What the addon makes of the value, by a function of it that takes JSON. */
+function completeWith (complete, value, at) {
   const json = JSON.stringify(plain(value, at, { depth: 0, values: 0 }))
   if (whyNotNative() !== undefined) return []
-  const { complete, problems } = JSON.parse(callNative(() => loadNative()[name](json, at.preset === 'test')))
-  if (problems === undefined) return complete
+  const { complete: completed, problems } = JSON.parse(callNative(() => complete(loadNative(), json)))
+  if (problems === undefined) return completed
   const placed = problems.map(({ path, expected, received }) => ({ option: `${at.option}${path}`, expected, received }))
   throw Object.assign(codedError('LEAKPROBE_ERR_OPTION', { ...placed[0], source: at.source }), { problems: placed })
 }
@@ -67,4 +67,4 @@ function plainObject (value, at, size) {
   return copy
 }
 
-module.exports = { completeTriggers, completeBy, DEFAULT_TRIGGERS }
+module.exports = { completeTriggers, completeWith, DEFAULT_TRIGGERS }

@@ -4,7 +4,7 @@ use crate::caught::caught;
 use crate::probe::NativeProbe;
 use leakprobe_core::alarm;
 use leakprobe_core::event::RouteId;
-use leakprobe_core::trigger::{Preset, Problem, read};
+use leakprobe_core::trigger::{Preset, Problem, Trigger, read, unknown_alarms};
 use napi::bindgen_prelude::Int32Array;
 use napi_derive::napi;
 use serde::Serialize;
@@ -24,6 +24,18 @@ pub fn complete_triggers(triggers: String, test: bool) -> napi::Result<String> {
 #[napi]
 pub fn complete_alarms(alarms: String, test: bool) -> napi::Result<String> {
     caught(|| Ok(completed(alarm::read(&parsed(&alarms), preset(test)))))
+}
+
+/// Checks the alarms that complete triggers call, given as JSON like the `names` of those there are; JSON as of `completeTriggers`.
+#[napi]
+pub fn check_alarm_names(triggers: String, names: String) -> napi::Result<String> {
+    caught(|| {
+        let wrong = |error: serde_json::Error| napi::Error::from_reason(error.to_string());
+        let triggers: Vec<Trigger> = serde_json::from_str(&triggers).map_err(wrong)?;
+        let names: Vec<String> = serde_json::from_str(&names).map_err(wrong)?;
+        let problems = unknown_alarms(&triggers, &names);
+        Ok(completed(if problems.is_empty() { Ok(triggers) } else { Err(problems) }))
+    })
 }
 
 fn parsed(text: &str) -> Value {

@@ -26,6 +26,7 @@ mod render;
 mod replay;
 mod report;
 mod rules;
+mod rules_file;
 mod tagged;
 
 pub use heap_file::{Unread, Watch, analyze_file, diff_files};

@@ -2,7 +2,7 @@
 
 use crate::history::span;
 use crate::render::{Paint, clean};
-use crate::rules::triggers_in;
+use crate::rules_file::triggers_in;
 use crate::{Output, Terminal, Unreadable, find};
 use leakprobe_core::trigger::{Minute, Trigger, Trip, replay, unjudged};
 use leakprobe_history::{FILE, LifeSpan, Reader};

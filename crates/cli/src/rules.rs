@@ -3,23 +3,25 @@
 //! They are read by the same function as in `start()`, so what passes here starts there.
 
 use crate::render::{Paint, clean};
+use crate::rules_file::{Found, Placed, find, preset_of, text};
 use crate::{Output, Terminal};
-use leakprobe_core::trigger::{Preset, Problem, Trigger, plain_words, read};
+use leakprobe_core::trigger::{Action, Preset, Trigger, plain_words};
 use serde_json::{Map, Value, json};
-use std::fs::File;
-use std::io::{self, Read};
 
-/// Longest file read, bytes: a hundred triggers take less than a tenth of it.
-const LONGEST: u64 = 1 << 20;
 /// The form of `--json`.
 const SCHEMA: &str = "leakprobe.rules/1";
+
+/// Said where triggers call alarms that are given elsewhere.
+const ALARMS_ELSEWHERE: &str =
+    "\nThe file has no alarms: whether there are those that its triggers tell is checked at start.\n";
 
 const HELP: &str = "\
 usage: leakprobe rules check FILE [--preset production|test] [--json]
        leakprobe rules replay DIR [--config FILE] [--since SPAN] [--json]   (see its own --help)
 
 Checks the triggers in FILE without running anything, and says in plain words what each of them does. FILE is a config
-file (an object with `triggers`; its other options are not looked at) or an array of triggers; - is standard input.
+file (an object with `triggers`, and `alarms` that they tell; its other options are not looked at) or an array of
+triggers; - is standard input.
 Every problem is told with its place, what was expected there and what was received.
 
 options:
@@ -31,7 +33,7 @@ examples:
   npx leakprobe rules check triggers.json --preset test
   npx leakprobe rules check leakprobe.config.json --json | jq '.problems[].path'
 
-exit codes: 0 all are right, 1 the file is unreadable or a trigger is wrong, 2 wrong usage
+exit codes: 0 all are right, 1 the file is unreadable or a trigger or an alarm is wrong, 2 wrong usage
 ";
 
 /// Runs the command, when it is this one.
@@ -85,21 +87,6 @@ fn parse(args: &[String]) -> Result<Option<Asked>, String> {
     }
 }
 
-fn preset_of(name: &str) -> Option<Preset> {
-    match name {
-        "production" => Some(Preset::Production),
-        "test" => Some(Preset::Test),
-        _ => None,
-    }
-}
-
-/// What a file says of triggers.
-struct Found {
-    preset: Preset,
-    /// `None`: it has none, so the default ones apply.
-    triggers: Option<Value>,
-}
-
 fn check(asked: &Asked, terminal: Terminal) -> Output {
     let named = if asked.file == "-" { "standard input" } else { &asked.file };
     let found = match text(&asked.file).and_then(|text| find(&text, asked.preset)) {
@@ -109,7 +96,7 @@ fn check(asked: &Asked, terminal: Terminal) -> Output {
             return Output { code: 1, stderr, ..Output::default() };
         }
     };
-    let read = found.triggers.as_ref().map_or(Ok(Vec::new()), |triggers| read(triggers, found.preset));
+    let read = found.read();
     let code = i32::from(read.is_err());
     if asked.json {
         return Output { code, stdout: format!("{}\n", as_json(named, &found, &read)), ..Output::default() };
@@ -124,56 +111,6 @@ fn check(asked: &Asked, terminal: Terminal) -> Output {
     }
 }
 
-/// The triggers in a file, for a replay; or everything that is wrong with it, for standard error.
-pub(crate) fn triggers_in(file: &str) -> Result<Vec<Trigger>, String> {
-    let unreadable = |why: String| format!("leakprobe: {}: {why}\n", clean(file));
-    let found = text(file).and_then(|text| find(&text, None)).map_err(unreadable)?;
-    let Some(triggers) = &found.triggers else {
-        return Err(unreadable("no triggers in it: the default ones are not in a file".to_owned()));
-    };
-    read(triggers, found.preset).map_err(|problems| {
-        let lines: Vec<String> =
-            problems.iter().map(|problem| format!("{}: {problem}\n", clean(file))).collect();
-        lines.concat()
-    })
-}
-
-fn text(file: &str) -> Result<String, String> {
-    let mut text = String::new();
-    let limited: Box<dyn Read> = if file == "-" {
-        Box::new(io::stdin())
-    } else {
-        Box::new(File::open(file).map_err(|error| error.to_string())?)
-    };
-    limited.take(LONGEST + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    if text.len() as u64 > LONGEST {
-        return Err(format!("more than {LONGEST} bytes: this is no file of triggers"));
-    }
-    Ok(text)
-}
-
-fn find(text: &str, preset: Option<Preset>) -> Result<Found, String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    match value {
-        Value::Array(_) => Ok(Found { preset: preset.unwrap_or_default(), triggers: Some(value) }),
-        Value::Object(mut options) => {
-            let preset = match preset {
-                Some(preset) => preset,
-                None => preset_in(&options)?,
-            };
-            Ok(Found { preset, triggers: options.remove("triggers") })
-        }
-        _ => Err("expected an object with triggers, or an array of triggers".to_owned()),
-    }
-}
-
-fn preset_in(options: &Map<String, Value>) -> Result<Preset, String> {
-    let Some(given) = options.get("preset") else { return Ok(Preset::Production) };
-    let wrong = || "preset: expected \"production\" or \"test\"".to_owned();
-    given.as_str().and_then(preset_of).ok_or_else(wrong)
-}
-
 fn preset_name(preset: Preset) -> &'static str {
     match preset {
         Preset::Production => "production",
@@ -181,15 +118,15 @@ fn preset_name(preset: Preset) -> &'static str {
     }
 }
 
-fn as_json(file: &str, found: &Found, read: &Result<Vec<Trigger>, Vec<Problem>>) -> Value {
+fn as_json(file: &str, found: &Found, read: &Result<Vec<Trigger>, Vec<Placed>>) -> Value {
     let rule = |rule: &Trigger| {
         let says: Map<String, Value> =
             plain_words(rule).into_iter().map(|(head, text)| (head.to_owned(), text.into())).collect();
         json!({ "trigger": rule, "says": says })
     };
-    let problem = |problem: &Problem| {
+    let problem = |problem: &Placed| {
         json!({
-            "path": format!("triggers{}", problem.path), "expected": problem.expected,
+            "path": problem.path, "expected": problem.expected,
             "received": problem.received, "message": problem.to_string(),
         })
     };
@@ -199,6 +136,7 @@ fn as_json(file: &str, found: &Found, read: &Result<Vec<Trigger>, Vec<Problem>>)
         "preset": preset_name(found.preset),
         "defaults": found.triggers.is_none(),
         "valid": read.is_ok(),
+        "alarmsChecked": found.alarms.is_some(),
         "triggers": read.as_ref().map(|rules| rules.iter().map(rule).collect::<Vec<_>>()).unwrap_or_default(),
         "problems": read.as_ref().err().map(|all| all.iter().map(problem).collect::<Vec<_>>()).unwrap_or_default(),
     })
@@ -220,8 +158,10 @@ fn said(file: &str, found: &Found, rules: &[Trigger], terminal: Terminal) -> Str
         let rows: String = plain_words(rule).into_iter().map(row).collect();
         format!("\n{}\n{rows}", paint.bold(&rule.name))
     };
-    let rules: Vec<String> = rules.iter().map(rule).collect();
-    format!("{head}{}", rules.concat())
+    let unchecked =
+        found.alarms.is_none() && rules.iter().any(|rule| rule.actions.contains(&Action::Webhook));
+    let triggers: Vec<String> = rules.iter().map(rule).collect();
+    format!("{head}{}{}", triggers.concat(), if unchecked { ALARMS_ELSEWHERE } else { "" })
 }
 
 #[cfg(test)]
@@ -278,6 +218,28 @@ mod tests {
         let output = checked(wrong, &["--json"]);
         let json: Value = serde_json::from_str(&output.stdout).unwrap();
         assert_eq!((output.code, json["problems"][1]["path"].as_str()), (1, Some("triggers[1]")));
+    }
+
+    #[test]
+    fn alarms_in_the_file_are_checked_and_those_elsewhere_are_not() {
+        let file = |alarms: &str, called: &str| {
+            let trigger = format!(
+                r#"{{ "name": "a", "when": {{ "type": "stall", "aboveMs": 1000 }}, "alarms": ["{called}"] }}"#
+            );
+            checked(&format!(r#"{{ {alarms} "triggers": [{trigger}] }}"#), &[])
+        };
+        let alarms = r#""alarms": [{ "name": "ops", "url": "env:OPS_URL", "key": "env:OPS_KEY" }],"#;
+        let output = file(alarms, "ops");
+        assert_eq!((output.code, output.stderr.as_str()), (0, ""));
+        assert!(!output.stdout.contains("at start"));
+        assert_eq!(
+            file(alarms, "night").stderr,
+            "f.json: triggers[0].alarms[0]: expected the name of an alarm: one of ops, received \"night\"\n"
+        );
+        let wrong = file(r#""alarms": [{ "name": "ops", "url": "env:1" }],"#, "ops");
+        assert!(wrong.stderr.starts_with("f.json: alarms[0].url: expected an http:"), "{}", wrong.stderr);
+        let elsewhere = file("", "ops");
+        assert!(elsewhere.code == 0 && elsewhere.stdout.ends_with(ALARMS_ELSEWHERE));
     }
 
     #[test]

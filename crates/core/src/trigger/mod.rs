@@ -1,6 +1,7 @@
 //! Triggers: the rules' format and its reading, their conditions, and the state machine that decides when a condition that
 //! holds becomes an incident. `docs/triggers.md` is the same for people.
 
+mod alarm_names;
 mod fields;
 mod glob;
 mod growth;
@@ -17,6 +18,7 @@ mod trips;
 mod value;
 mod verdict;
 
+pub use alarm_names::unknown_alarms;
 pub use glob::matches;
 pub use machine::{Machine, Trip};
 pub use plain::plain_words;
