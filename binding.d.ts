@@ -89,7 +89,7 @@ export declare class NativeProbe {
   endCpuProfile(id: string, profile: string | undefined | null, pauseMs: number, why?: string | undefined | null): void
   /**
    * What V8 says now, bytes: used in the new, the old, the code, the large-object and all other spaces, what of all spaces is
-   * resident, and array buffers.
+   * resident, array buffers, and what the young generation holds, used or not.
    */
   heapSpaces(numbers: Float64Array): void
   /** Handles of requests in flight for `ms` or longer, the oldest first. */

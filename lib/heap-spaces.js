@@ -20,13 +20,17 @@ const PLACES = {
 const OTHER = 4
 const PHYSICAL = 5
 const ARRAY_BUFFERS = 6
+const YOUNG_HELD = 7
+
+/** The young generation. */
+const YOUNG = ['new_space', 'new_large_object_space']
 
 class HeapSpaces {
   #tell
-  #numbers = new Float64Array(7)
+  #numbers = new Float64Array(8)
   #next = 0
 
-  /** `tell(numbers)` takes a Float64Array: used bytes of new, old, code, large-object and other spaces, resident bytes of all, array buffers. */
+  /** `tell(numbers)` takes a Float64Array: used bytes of new, old, code, large-object and other spaces, resident bytes of all, array buffers, bytes that the young generation holds. */
   constructor (tell) {
     this.#tell = tell
   }
@@ -38,9 +42,11 @@ class HeapSpaces {
     this.#next = now + EVERY_MS
     const numbers = this.#numbers
     numbers.fill(0, 0, ARRAY_BUFFERS)
-    for (const { space_name: name, space_used_size: used, physical_space_size: physical } of v8.getHeapSpaceStatistics()) {
+    numbers[YOUNG_HELD] = 0
+    for (const { space_name: name, space_size: held, space_used_size: used, physical_space_size: physical } of v8.getHeapSpaceStatistics()) {
       numbers[PLACES[name] ?? OTHER] += used
       numbers[PHYSICAL] += physical
+      if (YOUNG.includes(name)) numbers[YOUNG_HELD] += held
     }
     if (arrayBuffers >= 0) numbers[ARRAY_BUFFERS] = arrayBuffers
     this.#tell(numbers)

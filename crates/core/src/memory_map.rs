@@ -37,6 +37,8 @@ pub struct HeapSpaces {
     pub physical: u64,
     /// `ArrayBuffer`s and `Buffer`s, garbage included; not in any space.
     pub array_buffers: u64,
+    /// Held by `new_space` and `new_large_object_space`, used or not.
+    pub young_held: u64,
 }
 
 /// malloc's own numbers, bytes.
@@ -176,6 +178,7 @@ mod tests {
             other: MB,
             physical: 90 * MB,
             array_buffers: 20 * MB,
+            young_held: 32 * MB,
         }
     }
 

@@ -274,6 +274,7 @@ impl ProcessReading {
             descriptors: self.descriptors,
             malloc_used: self.malloc_used,
             malloc_free: self.malloc_free,
+            young_generation: None,
         }
     }
 

@@ -326,7 +326,9 @@ impl Worker {
         reading.malloc_used = malloc.map(|malloc| malloc.used);
         reading.malloc_free = malloc.map(|malloc| malloc.free);
         self.map_memory(now, malloc);
-        reading.private_native = self.shared.monitor.lock().system(&reading.system(now));
+        let mut system = reading.system(now);
+        system.young_generation = self.shared.heap_spaces.lock().map(|spaces| spaces.young_held);
+        reading.private_native = self.shared.monitor.lock().system(&system);
         self.cpu_before = self.shared.last_reading().and_then(|last| last.cpu_ms);
         self.shared.add_reading(reading);
         self.shared.cost.lock().cpu_ms = process_reading::own_cpu_ms();

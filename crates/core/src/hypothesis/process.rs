@@ -109,9 +109,11 @@ impl Process {
         let tick = self.last_tick;
         let of_v8 = tick.map(|tick| tick.heap_total.saturating_add(tick.external));
         let native = reading.rss_anon.zip(of_v8).map(|(resident, of_v8)| resident.saturating_sub(of_v8));
+        let old =
+            tick.zip(reading.young_generation).map(|(tick, young)| tick.heap_total.saturating_sub(young));
         let levels = [
             (Level::Floor, self.floor.take()),
-            (Level::HeapTotal, tick.map(|tick| tick.heap_total)),
+            (Level::OldTotal, old),
             (Level::LiveLimit, tick.map(|tick| tick.live_limit).filter(|limit| *limit > 0)),
             (Level::PrivateNative, native),
             (Level::RssAnon, reading.rss_anon),
@@ -169,6 +171,7 @@ mod tests {
             at: Nanos::from_ms(second * 1_000),
             rss_anon: Some(100),
             major_faults: Some(second * 3),
+            young_generation: Some(20),
             ..SystemReading::default()
         };
         process.read(&reading);
@@ -187,6 +190,7 @@ mod tests {
         assert!(near(history.rate(Counter::Requests, Span::Recent), 5.0));
         assert!(near(history.rate(Counter::MajorFaults, Span::Recent), 3.0));
         assert!(near(history.typical(Level::PrivateNative, Span::Recent), 40.0));
+        assert!(near(history.least(Level::OldTotal, Span::Recent), 30.0));
     }
 
     #[test]

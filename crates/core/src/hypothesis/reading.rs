@@ -37,6 +37,8 @@ pub struct SystemReading {
     pub malloc_used: Option<u64>,
     /// Memory that malloc holds and has not given out, bytes.
     pub malloc_free: Option<u64>,
+    /// What V8's young generation holds, used or not, bytes.
+    pub young_generation: Option<u64>,
 }
 
 /// What is there at an instant.
@@ -44,8 +46,8 @@ pub struct SystemReading {
 pub enum Level {
     /// V8's used heap after a full collection, bytes.
     Floor,
-    /// V8's `total_heap_size`, bytes.
-    HeapTotal,
+    /// V8's `total_heap_size` without what the young generation holds, bytes.
+    OldTotal,
     /// What V8 allows to be live, bytes: its heap limit, without the room for the young generation once that is known.
     LiveLimit,
     /// Anonymous resident memory less V8's heap and external memory, bytes.

@@ -23,7 +23,7 @@ impl Made {
             seconds,
             levels: vec![
                 level(Level::Floor, 2e7),
-                level(Level::HeapTotal, 5e7),
+                level(Level::OldTotal, 5e7),
                 level(Level::LiveLimit, 4e9),
                 level(Level::PrivateNative, 4e7),
                 level(Level::RssAnon, 1e8),
