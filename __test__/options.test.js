@@ -8,6 +8,7 @@ const { start } = require('../index.js')
 const { readOptions, OPTIONS } = require('../lib/options')
 const { findJsonError } = require('../lib/json-error')
 const { serviceName } = require('../lib/service-name')
+const { mainScript } = require('../lib/main-script')
 const { makeDirectory } = require('./helper')
 
 const trigger = (more) => ({ triggers: [{ name: 'one', when: { type: 'stall', aboveMs: 100 }, ...more }] })
@@ -246,4 +247,20 @@ test('the service is named after the nearest package that has a name, fit for a 
   assert.equal(serviceName(script), 'scope-my-app')
   fs.writeFileSync(path.join(nested, 'package.json'), '{ "name": "inner" }')
   assert.equal(serviceName(script), 'inner')
+})
+
+test('the application is where it is also where something else starts it', () => {
+  const of = (script, env = {}, cwd = '/srv/app') => mainScript({ script, env, cwd })
+
+  assert.equal(of('/srv/app/bin/www.js'), '/srv/app/bin/www.js')
+  assert.equal(of('www.js'), '/srv/app/www.js')
+  assert.equal(of(''), '/srv/app/package.json')
+  const pm2 = '/usr/lib/node_modules/pm2/lib/ProcessContainer'
+  assert.equal(of(`${pm2}Fork.js`, { pm_exec_path: '/srv/app/www.js' }, '/'), '/srv/app/www.js')
+  assert.equal(of(`${pm2}.js`, { pm2_env: '{ "pm_exec_path": "/srv/app/www.js" }' }, '/'), '/srv/app/www.js')
+  assert.equal(of(`${pm2}.js`, { pm2_env: '{' }), `${pm2}.js`)
+  assert.equal(of('/srv/app/node_modules/next/dist/bin/next'), '/srv/app/package.json')
+  assert.equal(of('/srv/node_modules/tsx/dist/cli.mjs', {}, '/srv/packages/web'), '/srv/packages/web/package.json')
+  assert.equal(of('/usr/lib/node_modules/verdaccio/bin/verdaccio'), '/usr/lib/node_modules/verdaccio/bin/verdaccio')
+  assert.equal(of('/srv/application/node_modules/x/y.js'), '/srv/application/node_modules/x/y.js')
 })

@@ -5,12 +5,13 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
+const { mainScript } = require('./main-script')
 
 /** Nothing of git's that names a revision is longer. */
 const LONGEST_FILE = 1_048_576
 
 /** `version` of the package.json nearest to the main script; '' where there is none. */
-function packageVersion (script = process.argv[1]) {
+function packageVersion (script = mainScript()) {
   return nearest(script, (directory) => {
     const version = parsed(path.join(directory, 'package.json'))?.version
     return typeof version === 'string' && version !== '' ? version.slice(0, 100) : undefined
@@ -18,7 +19,7 @@ function packageVersion (script = process.argv[1]) {
 }
 
 /** The revision that is checked out around the main script; '' where there is none. */
-function gitRevision (script = process.argv[1]) {
+function gitRevision (script = mainScript()) {
   return nearest(script, (directory) => {
     const git = gitDirectory(path.join(directory, '.git'))
     return git === undefined ? undefined : revisionIn(git) ?? ''
@@ -26,7 +27,7 @@ function gitRevision (script = process.argv[1]) {
 }
 
 function nearest (script, find) {
-  let directory = script ? path.dirname(path.resolve(script)) : process.cwd()
+  let directory = path.dirname(path.resolve(script))
   for (;;) {
     const found = find(directory)
     if (found !== undefined) return found

@@ -4,10 +4,11 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
+const { mainScript } = require('./main-script')
 
 /** A name fit for a folder; 'app' where there is none. */
-function serviceName (script = process.argv[1]) {
-  let directory = script ? path.dirname(path.resolve(script)) : process.cwd()
+function serviceName (script = mainScript()) {
+  let directory = path.dirname(path.resolve(script))
   for (;;) {
     const name = nameIn(path.join(directory, 'package.json'))
     if (name !== undefined) return name
