@@ -21,7 +21,7 @@ const MEMORY_LIMIT = 160 * MB
 /** When pages begin to be taken away, and how often. */
 const RECLAIM = { afterMs: 8000, everyMs: 50 }
 
-/** What a trouble brings with it by its nature. */
+/** What a trouble brings with it by its nature. Who has to read its code from disk again does so in collections, too. */
 const BRINGS = {
   'steady': [],
   'js-heap-leak': [],
@@ -29,7 +29,7 @@ const BRINGS = {
   'handle-leak': [],
   'malloc-fragmentation': [],
   'v8-fragmentation': [],
-  'page-faults': ['cpu', 'blocked-event-loop'],
+  'page-faults': ['cpu', 'gc-pressure', 'blocked-event-loop'],
   'gc-pressure': ['cpu', 'blocked-event-loop'],
   'heap-limit': [],
   'cgroup-limit': [],
