@@ -4,13 +4,18 @@
 //
 // It never throws and prints nothing of its own. Wrong options, or an addon that does not load, are told once by
 // process.emitWarning with the error's code, and the application runs without a probe. Nothing is started in worker
-// threads, nor in package managers: with NODE_OPTIONS they would load this file before the application's process does,
-// and there is no server in them.
+// threads, nor in package managers and PM2's own processes: with NODE_OPTIONS they would load this file before the
+// application's process does, and there is no server of the application's in them.
 
 const path = require('node:path')
 const { isWorkerThread } = require('./lib/threads')
 
-const PACKAGE_MANAGERS = /^(?:npm|npx|yarn|yarnpkg|pnpm|pnpx|corepack)(?:-cli)?(?:-\d[\w.-]*)?(?:\.[cm]?js)?$/
+const MANAGERS = /^(?:npm|npx|yarn|yarnpkg|pnpm|pnpx|corepack|pm2|pm2-runtime|pm2-docker|pm2-dev)(?:-cli)?(?:-\d[\w.-]*)?(?:\.[cm]?js)?$/
+const PM2_DAEMON = /[\\/]pm2[\\/]lib[\\/]Daemon\.js$/
+
+function isManager (script = '') {
+  return MANAGERS.test(path.basename(script)) || PM2_DAEMON.test(script)
+}
 
 function register () {
   try {
@@ -22,4 +27,4 @@ function register () {
   }
 }
 
-if (!isWorkerThread() && !PACKAGE_MANAGERS.test(path.basename(process.argv[1] ?? ''))) register()
+if (!isWorkerThread() && !isManager(process.argv[1])) register()

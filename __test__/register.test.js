@@ -108,10 +108,11 @@ test('in a worker thread register does nothing, and start() is refused', async (
   assert.equal(seen.stderr, '')
 })
 
-test('package managers run without a probe', async (t) => {
+test('package managers and PM2 itself run without a probe', async (t) => {
   const cwd = makeDirectory(t)
-  for (const name of ['npm-cli.js', 'npx-cli.js', 'yarn.js', 'pnpm.cjs', 'corepack.js']) {
-    const script = path.join(cwd, name)
+  fs.mkdirSync(path.join(cwd, 'pm2', 'lib'), { recursive: true })
+  for (const name of ['npm-cli.js', 'npx-cli.js', 'yarn.js', 'pnpm.cjs', 'corepack.js', 'pm2', 'pm2/lib/Daemon.js']) {
+    const script = name === 'pm2' ? path.join(cwd, 'pm2', 'pm2') : path.join(cwd, name)
     fs.writeFileSync(script, 'console.log(process[Symbol.for("leakprobe.running")] === undefined ? 1 : 0)')
     await run(t, ['--require', REGISTER], { cwd, script })
   }

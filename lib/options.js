@@ -13,6 +13,7 @@ const { completeAlarms, checkAlarmNames } = require('./alarm-options')
 const { completeTriggers, DEFAULT_TRIGGERS } = require('./trigger-options')
 const { serviceName } = require('./service-name')
 const { packageVersion } = require('./deployment')
+const { environment, workingDirectory } = require('./main-script')
 const check = require('./checks')
 
 const DAY_MS = 86_400_000
@@ -66,7 +67,7 @@ const OPTIONS = {
 }
 
 /** The complete options. `given` is what start() got; neither it nor anything in it is changed. */
-function readOptions (given = {}, { env = process.env, cwd = process.cwd() } = {}) {
+function readOptions (given = {}, { env = environment(), cwd = workingDirectory() } = {}) {
   if (given === null || typeof given !== 'object' || Array.isArray(given)) {
     throw codedError('LEAKPROBE_ERR_OPTION', { option: 'options', expected: 'an object', received: describe(given) })
   }

@@ -1,6 +1,6 @@
 'use strict'
 
-// npm run test:agents: leakprobe beside other agents and inside other test runners, which are installed for it. Not part of
+// npm run test:agents: leakprobe beside other agents, under PM2 and inside other test runners, which are installed for it. Not part of
 // `npm test`: they are a hundred times our size.
 
 const fs = require('node:fs')
