@@ -90,8 +90,9 @@ async function judge (server, directory, binary, seconds) {
   }
 }
 
-/** A server; with a `home` it has a probe that keeps its incidents there. */
-async function run ({ command, requests }, directory, binary, port, home) {
+/** A server, from where all begin; with a `home` it has a probe that keeps its incidents there. */
+async function run ({ reset, command, requests }, directory, binary, port, home) {
+  reset?.(directory)
   const served = await freePort()
   const { script, args, env } = command(directory, port)
   const probe = home === undefined

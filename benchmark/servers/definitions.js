@@ -1,6 +1,6 @@
 'use strict'
 
-// Servers from npm that are not ours. Each: `prepare(directory)` writes what it wants to find, `command(directory, port)` says how it is started,
+// Servers from npm that are not ours. Each: `prepare(directory)` writes what it wants to find, `reset(directory)` does so before every run, `command(directory, port)` says how it is started,
 // `fill(ask)` makes what is asked for later, and `requests` are asked again and again, in turn.
 
 const { execFileSync } = require('node:child_process')
@@ -54,7 +54,7 @@ const verdaccio = {
 
 const jsonServer = {
   name: 'json-server',
-  prepare (directory) {
+  reset (directory) {
     write(directory, 'db.json', { posts: range(200).map((id) => ({ id: id + 1, title: `title ${id}`, author: id % 7 })), comments: range(50).map((id) => ({ id: id + 1, postId: id % 20 + 1, body: 'some words' })) })
   },
   command: (directory, port) => ({ script: bin('json-server'), args: ['--quiet', '--host', '127.0.0.1', '--port', `${port}`, path.join(directory, 'db.json')] }),
