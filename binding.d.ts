@@ -89,7 +89,7 @@ export declare class NativeProbe {
   endCpuProfile(id: string, profile: string | undefined | null, pauseMs: number, why?: string | undefined | null): void
   /**
    * What V8 says now, bytes: used in the new, the old, the code, the large-object and all other spaces, what of all spaces is
-   * resident, array buffers, and what the young generation holds, used or not.
+   * resident, what the young generation holds, used or not, and array buffers.
    */
   heapSpaces(numbers: Float64Array): void
   /** Handles of requests in flight for `ms` or longer, the oldest first. */
@@ -114,7 +114,10 @@ export declare class NativeProbe {
   stopHeapSamples(taken: boolean): void
 }
 
-/** Checks the alarms that complete triggers call, given as JSON like the `names` of those there are; JSON as of `completeTriggers`. */
+/**
+ * Checks the alarms that complete triggers call, given as JSON like the `names` of those there are; JSON with `problems` as of
+ * `completeTriggers`, if there are any.
+ */
 export declare function checkAlarmNames(triggers: string, names: string): string
 
 /** What a command printed. */

@@ -19,8 +19,8 @@ const PLACES = {
 }
 const OTHER = 4
 const PHYSICAL = 5
-const ARRAY_BUFFERS = 6
-const YOUNG_HELD = 7
+const YOUNG_HELD = 6
+const ARRAY_BUFFERS = 7
 
 /** The young generation. */
 const YOUNG = ['new_space', 'new_large_object_space']
@@ -30,7 +30,7 @@ class HeapSpaces {
   #numbers = new Float64Array(8)
   #next = 0
 
-  /** `tell(numbers)` takes a Float64Array: used bytes of new, old, code, large-object and other spaces, resident bytes of all, array buffers, bytes that the young generation holds. */
+  /** `tell(numbers)` takes a Float64Array: used bytes of new, old, code, large-object and other spaces, resident bytes of all, bytes that the young generation holds, array buffers. */
   constructor (tell) {
     this.#tell = tell
   }
@@ -42,7 +42,6 @@ class HeapSpaces {
     this.#next = now + EVERY_MS
     const numbers = this.#numbers
     numbers.fill(0, 0, ARRAY_BUFFERS)
-    numbers[YOUNG_HELD] = 0
     for (const { space_name: name, space_size: held, space_used_size: used, physical_space_size: physical } of v8.getHeapSpaceStatistics()) {
       numbers[PLACES[name] ?? OTHER] += used
       numbers[PHYSICAL] += physical

@@ -34,7 +34,7 @@ impl NativeProbe {
     }
 
     /// What V8 says now, bytes: used in the new, the old, the code, the large-object and all other spaces, what of all spaces is
-    /// resident, array buffers, and what the young generation holds, used or not.
+    /// resident, what the young generation holds, used or not, and array buffers.
     #[napi]
     pub fn heap_spaces(&self, numbers: Float64Array) -> napi::Result<()> {
         let numbers: &[f64] = numbers.as_ref();
@@ -46,8 +46,8 @@ impl NativeProbe {
             large: number(3),
             other: number(4),
             physical: number(5),
-            array_buffers: number(6),
-            young_held: number(7),
+            young_held: number(6),
+            array_buffers: number(7),
         };
         self.with(|running| {
             running.recorder.set_heap_spaces(spaces);

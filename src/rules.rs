@@ -26,7 +26,8 @@ pub fn complete_alarms(alarms: String, test: bool) -> napi::Result<String> {
     caught(|| Ok(completed(alarm::read(&parsed(&alarms), preset(test)))))
 }
 
-/// Checks the alarms that complete triggers call, given as JSON like the `names` of those there are; JSON as of `completeTriggers`.
+/// Checks the alarms that complete triggers call, given as JSON like the `names` of those there are; JSON with `problems` as of
+/// `completeTriggers`, if there are any.
 #[napi]
 pub fn check_alarm_names(triggers: String, names: String) -> napi::Result<String> {
     caught(|| {
@@ -34,7 +35,7 @@ pub fn check_alarm_names(triggers: String, names: String) -> napi::Result<String
         let triggers: Vec<Trigger> = serde_json::from_str(&triggers).map_err(wrong)?;
         let names: Vec<String> = serde_json::from_str(&names).map_err(wrong)?;
         let problems = unknown_alarms(&triggers, &names);
-        Ok(completed(if problems.is_empty() { Ok(triggers) } else { Err(problems) }))
+        Ok(completed(if problems.is_empty() { Ok(()) } else { Err(problems) }))
     })
 }
 

@@ -1,6 +1,7 @@
 //! `leakprobe rules check FILE`: whether the triggers in a file are right, and what each of them will do.
 //!
-//! They are read by the same function as in `start()`, so what passes here starts there.
+//! They are read by the same function as in `start()`, so what passes here starts there, as far as the file
+//! says it: what `env:NAME` stands for, and alarms given elsewhere, are checked at start.
 
 use crate::render::{Paint, clean};
 use crate::rules_file::{Found, Placed, find, preset_of, text};
